@@ -1,0 +1,468 @@
+"""The active-learning loop: constrain, score, select, label (Figure 1 of the paper, arXiv:2205.11117)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aljupyter import performance
+from aljupyter.control import Control
+from aljupyter.data.manager import DataManager
+from aljupyter.errors import (
+    EmptyPool,
+    NoLabels,
+    NothingToUndo,
+    UnknownRound,
+    WrongShape,
+)
+from aljupyter.models import as_manager, default_manager
+from aljupyter.models.base import ModelManager
+from aljupyter.oracles import DatasetOracle, Oracle, ask
+from aljupyter.past import Past
+from aljupyter.records import Event, Fitted, History, Query, RoundRecord, Scores, frozen_array
+from aljupyter.sizes import BatchSizes, check_size, schedule
+from aljupyter.strategies import Measure, Pool, Strategy, as_strategy, default
+from aljupyter.turns import Observer, Observers, Turn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ActiveLearner:
+    """A dataset, a model and a strategy that choose together what to label next.
+
+    One round is ``fit()``, ``score()``, ``query(n)``, ``label(query)``; :meth:`step` is the four in a row and
+    :meth:`run` repeats it. Indices are always the dataset's own.
+
+    Parameters
+    ----------
+    data : DataManager
+        Changed by labelling.
+    model : estimator or ModelManager, optional
+        ``GPClassifier()`` or ``GPRegressor()`` by the task where not given.
+    strategy : Strategy or Measure, optional
+        Margin (classification) or variance (regression) where not given.
+    oracle : callable, optional
+        Called with indices, answers with their labels; the dataset's own labels where not given.
+    seed : int
+        Every draw depends on it, on the round and on its purpose alone.
+    metrics : sequence of str, optional
+        Which of the task's metrics to compute; all where not given.
+    top : float
+        ``hit_ratio`` is the share of the best `top` of the training view (by value) found so far.
+
+    Examples
+    --------
+    >>> learner = ActiveLearner(data, GPClassifier(), strategies.Entropy())
+    >>> learner.run(rounds=20)
+    >>> learner.history.to_frame()
+    """
+
+    def __init__(
+        self,
+        data: DataManager,
+        model: Any = None,
+        strategy: Strategy | Measure | None = None,
+        oracle: Oracle | None = None,
+        *,
+        seed: int = 0,
+        metrics: Sequence[str] | None = None,
+        top: float = 0.1,
+    ):
+        self.data = data
+        self.model: ModelManager = default_manager(data.task) if model is None else as_manager(model, data.task)
+        self.oracle: Oracle = DatasetOracle(data) if oracle is None else oracle
+        self.seed = seed
+        self._strategy = default(data.task) if strategy is None else as_strategy(strategy, data.task)
+        self._measure = performance.Measurer(data, metrics, top)
+        self._history = History()
+        self._events: tuple[Event, ...] = ()
+        self._fitted: Fitted | None = None
+        self._fitted_on: tuple[bytes, bytes] | None = None
+        self._turn = Turn()
+        self._observers = Observers()
+        self._ceiling: dict[str, float] | None = None
+
+    # --- where we are -----------------------------------------------------------------------------------------------
+
+    @property
+    def history(self) -> History:
+        """The rounds played."""
+        return self._history
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Everything that changed the labels, undone rounds included."""
+        return self._events
+
+    @property
+    def round(self) -> int:
+        """Number of the round to come; as many have been played."""
+        return len(self._history)
+
+    @property
+    def n_labels(self) -> int:
+        return len(self.data.labelled)
+
+    @property
+    def pool_is_empty(self) -> bool:
+        return len(self.data.unlabelled) == 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+        return self._turn.taken
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the model is fitted on the labels there are now."""
+        return self._fitted is not None and self._fitted_on == self._labels_key()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metrics of the model on the labels there are now; empty before :meth:`fit`."""
+        return dict(self._fitted.metrics) if self._fitted is not None and self.is_current else {}
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Metrics that rounds of this task have."""
+        return self._measure.names
+
+    @property
+    def strategy(self) -> Strategy:
+        return self._strategy
+
+    @strategy.setter
+    def strategy(self, strategy: Strategy | Measure) -> None:
+        with self._turn:
+            self._strategy = as_strategy(strategy, self.data.task)
+            self._observers.tell("strategy")
+
+    # --- one round, in four words -----------------------------------------------------------------------------------
+
+    def fit(self, control: Control | None = None) -> Fitted:
+        """Fit the model on the labelled set and measure it; nothing is done while the labels are unchanged.
+
+        Raises
+        ------
+        NoLabels
+            If no point is labelled.
+        OneClassOnly
+            If a classifier has seen one class only.
+        LearnerBusyError, RoundCancelled
+        """
+        with self._turn:
+            if self._fitted is not None and self.is_current:
+                return self._fitted
+            if self.n_labels == 0:
+                raise NoLabels(
+                    "No point is labelled yet, so there is nothing to fit. Start with labels "
+                    "(`DataManager(..., labelled=10)`), give some (`learner.label(indices, labels)`), or let a "
+                    "model-free strategy ask for the first ones: `learner.strategy = al.strategies.Random()`."
+                )
+            self.model.fit(self.data.labelled, control)
+            self._fitted_on = self._labels_key()
+            metrics, measured_on = self._measure(self.model)
+            self._fitted = Fitted(self.round, self.n_labels, MappingProxyType(metrics), measured_on)
+            self._observers.tell("fit")
+            return self._fitted
+
+    def score(self, control: Control | None = None) -> Scores:
+        """The strategy's score of every unlabelled point.
+
+        The model is fitted first where the labels have changed since its last fit.
+        """
+        with self._turn:
+            return self._score(control)[1]
+
+    def query(self, n: int = 1, control: Control | None = None) -> Query:
+        """The n points to ask next. The same in every call until a label is given.
+
+        Raises
+        ------
+        QuerySizeError
+            If n is not a whole number from 1 to the size of the pool.
+        """
+        with self._turn:
+            check_size(n, len(self.data.unlabelled))
+            pool, scores = self._score(control)
+            return self._select(pool, scores, n)
+
+    def label(self, query: Query | Sequence[int] | np.ndarray, labels: Any = None) -> RoundRecord:
+        """Label points: ask the oracle, or take the labels given. This ends the round.
+
+        Parameters
+        ----------
+        query : Query or indices
+        labels : sequence, optional
+            One a point, in their original form. The oracle is asked where not given.
+
+        Raises
+        ------
+        OracleError
+            If the oracle does not answer with one label a point.
+        IndexOutOfRange, IndexOutOfPool, AlreadyLabelled, RepeatedIndices, InvalidLabel, WrongShape
+            If a point cannot be labelled, or not so. No label is then taken.
+        """
+        with self._turn:
+            return self._label(query, labels, {})
+
+    def step(self, n: int = 1, control: Control | None = None) -> RoundRecord:
+        """One round: fit, score, query, label.
+
+        Parameters
+        ----------
+        n : int
+            How many points to ask.
+        control : Control, optional
+            Reports progress and may cancel.
+
+        Raises
+        ------
+        QuerySizeError, NoLabels, OneClassOnly, OracleError, LearnerBusyError, RoundCancelled
+            The learner is then as it was before the round.
+        """
+        control = control or Control()
+        with self._turn:
+            check_size(n, len(self.data.unlabelled))
+            clock = time.perf_counter()
+            timings = {}
+
+            def lap(name: str, fraction: float, coming: str) -> None:
+                nonlocal clock
+                timings[name] = time.perf_counter() - clock
+                clock = time.perf_counter()
+                control.progress(fraction, coming)
+                control.check()
+
+            control.progress(0.0, f"round {self.round}: fitting on {self.n_labels} labels")
+            if self._strategy.needs_model or self._can_fit():
+                self.fit(control)
+            lap("fit", 0.7, f"round {self.round}: scoring {len(self.data.unlabelled)} points")
+            pool, scores = self._score(control)
+            lap("score", 0.9, f"round {self.round}: choosing {n}")
+            query = self._select(pool, scores, n)
+            lap("select", 0.95, f"round {self.round}: labelling")
+            record = self._label(query, None, timings)
+            control.progress(1.0, f"round {record.round} done")
+            return record
+
+    def run(
+        self,
+        rounds: int | None = None,
+        n: BatchSizes = 1,
+        control: Control | None = None,
+        progress: bool = True,
+    ) -> list[RoundRecord]:
+        """Several rounds. Ends early when the pool is empty; a last batch may be smaller.
+
+        Parameters
+        ----------
+        rounds : int, optional
+            All until the pool is empty where not given (as many as there are sizes, for a sequence).
+        n : int, sequence of int or callable
+            How many points a round asks; a callable is given the number of the round.
+        control : Control, optional
+        progress : bool
+            Whether to show a bar, once a second has passed.
+
+        Raises
+        ------
+        As :meth:`step`. Rounds that were finished stay.
+        """
+        from tqdm.auto import tqdm
+
+        control = control or Control()
+        rounds, size_of = schedule(rounds, n, len(self.data.unlabelled))
+        records: list[RoundRecord] = []
+        with self._turn, tqdm(total=rounds, unit="round", delay=1, disable=not progress, leave=False) as bar:
+            for k in range(rounds):
+                left = len(self.data.unlabelled)
+                if left == 0:
+                    break
+                control.check()
+                records.append(self.step(min(size_of(k, self.round), left), control.part(k, rounds)))
+                bar.update()
+            control.progress(1.0, f"{len(records)} rounds done")
+        return records
+
+    def undo(self) -> RoundRecord:
+        """Take the last round back: its labels return to the pool, the model to what it was before them.
+
+        Returns
+        -------
+        RoundRecord
+            The round taken back.
+
+        Raises
+        ------
+        NothingToUndo
+            Before the first round.
+        """
+        with self._turn:
+            if not len(self._history):
+                raise NothingToUndo("No round has been played, so there is nothing to undo.")
+            with self._transaction():
+                last = self._history[-1]
+                self.data.unlabel(last.indices)
+                self._history = self._history[:-1]
+                self._events += (Event("undo", last.round, tuple(last.indices.tolist()), (), "learner"),)
+                if last.model_state is not None:
+                    self.model.load(last.model_state, self.data.labelled)
+                    self._fitted = Fitted(last.round, last.n_labels, last.metrics, last.measured_on)
+                    self._fitted_on = self._labels_key()
+                else:
+                    self.model.reset()
+                    self._fitted = self._fitted_on = None
+            self._observers.tell("undo")
+            return last
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    def at(self, k: int) -> Past:
+        """Round k as it was: its model, scores and labelled set. Reads, never fits.
+
+        Raises
+        ------
+        UnknownRound
+            If round k has not been played; -1 is the last one.
+        """
+        rounds = len(self._history)
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not -rounds <= k < rounds:
+            played = f"0 to {rounds - 1} have" if rounds else "None has"
+            raise UnknownRound(f"Round {k!r} has not been played. {played} been played; `learner.step()` plays one.")
+        return Past(self._history[int(k)], self.data, self.model)
+
+    def curve(self) -> pd.DataFrame:
+        """The learning curve: a DataFrame of ``n_labels`` and metrics, one row a model, the present one last.
+
+        The model is fitted first where the labels have changed since its last fit.
+        """
+        import pandas as pd
+
+        rows = [{"n_labels": record.n_labels, **record.metrics} for record in self._history if record.metrics]
+        if self._can_fit():
+            fitted = self.fit()
+            rows.append({"n_labels": fitted.n_labels, **fitted.metrics})
+        return pd.DataFrame(rows, columns=["n_labels", *self.metric_names])
+
+    def measures(self) -> dict[str, Measure]:
+        """Measures of this task by name, for looking at what the model knows."""
+        return performance.measures_to_show(self.data)
+
+    def full_data_performance(self, control: Control | None = None) -> dict[str, float] | None:
+        """Metrics of the same model fitted on the whole training view: the ceiling of a learning curve.
+
+        None where the dataset lacks the label of some training point. The learner's own model is left alone.
+        """
+        if self._ceiling is None:
+            self._ceiling = self._measure.ceiling(self.model.clone(), control)
+        return None if self._ceiling is None else dict(self._ceiling)
+
+    def floor_performance(self) -> dict[str, float] | None:
+        """Metrics of always predicting the majority class, or the mean: the floor of a learning curve."""
+        return self._measure.floor()
+
+    def observe(self, observer: Observer) -> None:
+        """Call ``observer(event)`` after each "fit", "label" (a round ended), "undo" and "strategy"."""
+        self._observers.add(observer)
+
+    def unobserve(self, observer: Observer) -> None:
+        self._observers.remove(observer)
+
+    def __repr__(self) -> str:
+        at = f"; {performance.in_words(self.metrics)}" if self.metrics else ""
+        return (
+            f"ActiveLearner: {self.data.task}, {self.n_labels} labelled, {len(self.data.unlabelled)} in the pool, "
+            f"{self.round} rounds played{at}\n  model {self.model!r}\n  strategy {self._strategy!r}"
+        )
+
+    # --- how --------------------------------------------------------------------------------------------------------
+
+    def _labels_key(self) -> tuple[bytes, bytes]:
+        """Equal exactly when the same points have the same labels in the same order."""
+        labelled = self.data.labelled
+        return labelled.indices.tobytes(), labelled.y.numpy().tobytes()
+
+    def _can_fit(self) -> bool:
+        labelled = self.data.labelled
+        if self.data.task == "classification":
+            return len(labelled) > 0 and len(labelled.y.unique()) > 1
+        return len(labelled) > 0
+
+    def _score(self, control: Control | None) -> tuple[Pool, Scores]:
+        if self.pool_is_empty:
+            raise EmptyPool("Every point of the pool is labelled: there is nothing left to ask.")
+        if self._strategy.needs_model:
+            self.fit(control)
+        unlabelled = self.data.unlabelled
+        model = self.model if self.is_current else None
+        pool = Pool(unlabelled, self.data.labelled, model, self.seed, self.round)
+        return pool, Scores(unlabelled.indices, frozen_array(self._strategy.score(pool)), repr(self._strategy))
+
+    def _select(self, pool: Pool, scores: Scores, n: int) -> Query:
+        chosen = self._strategy.select(pool, int(n), scores.values)
+        indices, values = frozen_array(scores.indices[chosen]), frozen_array(scores.values[chosen])
+        return Query(indices, values, self.round, scores.strategy, scores)
+
+    def _label(self, query: Query | Sequence[int] | np.ndarray, labels: Any, timings: dict[str, float]) -> RoundRecord:
+        clock = time.perf_counter()
+        asked = query if isinstance(query, Query) else None
+        indices = np.atleast_1d(np.asarray(query.indices if isinstance(query, Query) else query))
+        by = "person"
+        if labels is None:
+            by = getattr(self.oracle, "name", type(self.oracle).__name__)
+            labels = ask(self.oracle, indices)
+        elif np.ndim(labels) == 0 and len(indices) == 1:
+            labels = [labels]
+        elif np.ndim(labels) != 1:
+            raise WrongShape(f"Labels come as one for each of the {len(indices)} points, got {labels!r}.")
+        current = self.is_current
+        with self._transaction():
+            before = self.data.labelled
+            predicted = self.model.posterior(self.data.subset(indices)) if current else None
+            self.data.label(indices, labels)
+            after = self.data.labelled
+            told = after.y[len(before) :]
+            given = frozen_array(self.data.decode(told))
+            timings["label"] = time.perf_counter() - clock
+            fitted = self._fitted if current else None
+            record = RoundRecord(
+                round=self.round,
+                indices=frozen_array(indices),
+                labels=given,
+                scores=None if asked is None else asked.scores,
+                pool=None if asked is None else asked.pool,
+                labelled_before=before.indices,
+                labelled_y=before.y,
+                metrics=MappingProxyType({}) if fitted is None else fitted.metrics,
+                measured_on="" if fitted is None else fitted.measured_on,
+                predicted=predicted,
+                before_label=MappingProxyType({} if predicted is None else self._measure.before_label(predicted, told)),
+                strategy="given" if asked is None else asked.strategy,
+                labelled_by=by,
+                seed=self.seed,
+                timings=MappingProxyType(dict(timings)),
+                model_state=self.model.state() if current else None,
+            )
+            self._history = History((*self._history, record))
+            self._events += (Event("label", record.round, tuple(record.indices.tolist()), tuple(given.tolist()), by),)
+        self._observers.tell("label")
+        return record
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of what is inside, or nothing of it; KeyboardInterrupt included."""
+        data = self.data.snapshot()
+        before = self._history, self._events, self._fitted, self._fitted_on
+        try:
+            yield
+        except BaseException:
+            self.data.restore(data)
+            self._history, self._events, self._fitted, self._fitted_on = before
+            raise

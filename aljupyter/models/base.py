@@ -1,0 +1,90 @@
+"""The contract between a model and the loop.
+
+A manager wraps whatever a person has (a GP, a scikit-learn estimator, a network) and offers one face: fit on a view,
+say a posterior about points, give its state away and take it back. It knows nothing of strategies or learners.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from aljupyter.control import Control
+from aljupyter.data.subset import Subset
+from aljupyter.models.metrics import evaluate_posterior
+from aljupyter.posterior import Posterior
+
+State = dict[str, Any]
+
+
+class ModelManager(ABC):
+    """A model that a learner can drive. Subclasses implement the abstract methods and nothing more is required."""
+
+    #: "classification" or "regression"
+    task: str
+
+    @abstractmethod
+    def fit(self, labelled: Subset, control: Control | None = None) -> None:
+        """Fit on the labelled view. A call that raises leaves the manager as it was.
+
+        Parameters
+        ----------
+        labelled : Subset
+            ``.x`` of shape (N, D), ``.y`` of shape (N,): class codes (int64) or numbers (float64), ``.n_classes``.
+            Its ``.indices`` are in labelling order: a longer list with the same beginning is an append.
+        control : Control, optional
+            Asked between optimiser steps whether to stop.
+
+        Raises
+        ------
+        NoLabels, OneClassOnly, RoundCancelled
+        """
+
+    @abstractmethod
+    def posterior(self, x: Tensor | Subset) -> Posterior:
+        """What the fitted model says about points, of shape (N, D).
+
+        Raises
+        ------
+        NotFitted
+        """
+
+    @abstractmethod
+    def state(self) -> State | None:
+        """All that the next fit needs beyond the data, as tensors and JSON values; None where a model cannot say."""
+
+    @abstractmethod
+    def load(self, state: State, labelled: Subset) -> None:
+        """Take back what :meth:`state` gave, for a model fitted on `labelled`. Never fits."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all that was learned; parameters given by the user stay."""
+
+    @abstractmethod
+    def clone(self) -> ModelManager:
+        """A new manager with the same parameters, not fitted."""
+
+    @property
+    @abstractmethod
+    def is_fitted(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def estimator_(self) -> Any:
+        """The fitted model itself."""
+
+    def leave_one_out(self) -> Posterior | None:
+        """Prediction for each labelled point by the model without it, in labelling order; None if that is a refit."""
+        return None
+
+    def embed(self, x: Tensor | Subset) -> Tensor:
+        """Representation of points for distances, shape (N, E). A GP embeds as its inputs."""
+        return x.x if isinstance(x, Subset) else x
+
+    def evaluate(self, subset: Subset, metrics: Sequence[str] | None = None) -> dict[str, float]:
+        """Metrics of the fitted model on a view with labels; see :func:`evaluate_posterior`."""
+        return evaluate_posterior(self.posterior(subset), subset.y, metrics)

@@ -1,0 +1,164 @@
+"""Minimisers over a box for a handful of log hyperparameters.
+
+:func:`search` is what the models use: BFGS with a dense inverse Hessian that can be carried from fit to fit, from one
+start to convergence and from others as far as it takes to see that they are no better. :func:`lbfgsb` is scipy's, for
+comparisons with scikit-learn step by step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from aljupyter.control import Control
+
+Vector = NDArray[np.float64]
+#: theta -> (value, gradient), to be minimised; an infinite value is a step too far
+Objective = Callable[[Vector], tuple[float, Vector]]
+
+_GRADIENT_TOLERANCE = 1e-5
+_MAX_ITERATIONS = 200
+_MAX_BACKTRACKS = 20
+
+
+class Optimum(NamedTuple):
+    """Where a search ended."""
+
+    theta: Vector
+    value: float
+    inverse_hessian: NDArray[np.float64]
+
+
+def bfgs(
+    objective: Objective,
+    start: Vector,
+    bounds: NDArray[np.float64],
+    inverse_hessian: NDArray[np.float64] | None = None,
+    tolerance: float = 1e-9,
+    control: Control | None = None,
+) -> Optimum:
+    """Projected BFGS with Armijo backtracking (Nocedal & Wright 2006, Algorithm 6.1).
+
+    Parameters
+    ----------
+    objective : callable
+        Value and gradient.
+    start : ndarray of shape (P,)
+        Clipped into the bounds.
+    bounds : ndarray of shape (P, 2)
+    inverse_hessian : ndarray of shape (P, P), optional
+        Of an earlier, similar problem.
+    tolerance : float
+        Stop when the quadratic model promises less than this.
+    control : Control, optional
+        Asked before every evaluation.
+
+    Raises
+    ------
+    RoundCancelled
+    """
+    lower, upper = bounds.T
+    fresh = inverse_hessian is None
+    H = np.eye(len(start)) if inverse_hessian is None else inverse_hessian
+    x = np.clip(start, lower, upper)
+    value, gradient = _checked(objective, x, control)
+    for _ in range(_MAX_ITERATIONS):
+        # coordinates that lean on a bound are out of play
+        free = ~(((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0)))
+        if not math.isfinite(value) or np.abs(gradient[free]).max(initial=0.0) <= _GRADIENT_TOLERANCE:
+            break
+        direction = np.where(free, -H @ np.where(free, gradient, 0.0), 0.0)
+        slope = float(direction @ gradient)
+        if not slope < 0:
+            H, fresh = np.eye(len(x)), True
+            direction = np.where(free, -gradient, 0.0)
+            slope = float(direction @ gradient)
+        # a factor e (or e^2, once curvature is known) is as far as one step may take a hyperparameter
+        shrink = min(1.0, (1.0 if fresh else 2.0) / np.abs(direction).max())
+        direction, slope = shrink * direction, shrink * slope
+        if -0.5 * slope < tolerance:
+            break
+
+        step = 1.0
+        for _ in range(_MAX_BACKTRACKS):
+            new_x = np.clip(x + step * direction, lower, upper)
+            new_value, new_gradient = _checked(objective, new_x, control)
+            if new_value <= value + 1e-4 * float(gradient @ (new_x - x)):
+                break
+            step *= _backtrack(new_value - value, step * slope)
+        else:
+            if fresh:
+                break
+            H, fresh = np.eye(len(x)), True  # stale curvature: once more along the gradient
+            continue
+
+        moved, change = new_x - x, new_gradient - gradient
+        curvature = float(moved @ change)
+        if curvature > 1e-10 * float(np.linalg.norm(moved) * np.linalg.norm(change)):
+            if fresh:
+                H, fresh = np.eye(len(x)) * curvature / float(change @ change), False
+            H = _updated(H, moved, change, curvature)
+        x, value, gradient = new_x, new_value, new_gradient
+    return Optimum(x, value, H)
+
+
+def _checked(objective: Objective, x: Vector, control: Control | None) -> tuple[float, Vector]:
+    if control is not None:
+        control.check()
+    return objective(x)
+
+
+def _backtrack(rise: float, slope: float) -> float:
+    """Factor to the minimum of the parabola through a failed step's value, kept in [0.1, 0.5]."""
+    if not math.isfinite(rise):
+        return 0.1
+    return min(max(-slope / (2 * (rise - slope)), 0.1), 0.5)
+
+
+def _updated(H: NDArray[np.float64], s: Vector, y: Vector, curvature: float) -> NDArray[np.float64]:
+    """BFGS update of the inverse Hessian (Nocedal & Wright 6.17)."""
+    Hy = H @ y
+    return (
+        H
+        + (1 + float(y @ Hy) / curvature) / curvature * np.outer(s, s)
+        - (np.outer(Hy, s) + np.outer(s, Hy)) / curvature
+    )
+
+
+def lbfgsb(objective: Objective, start: Vector, bounds: NDArray[np.float64], control: Control | None = None) -> Optimum:
+    """scipy's L-BFGS-B with the settings of scikit-learn's Gaussian processes: its optima, bad ones included."""
+    found = scipy.optimize.minimize(
+        lambda x: _checked(objective, x, control), start, method="L-BFGS-B", jac=True, bounds=bounds
+    )
+    return Optimum(found.x, float(found.fun), np.eye(len(start)))
+
+
+def search(
+    objective: Objective,
+    starts: Sequence[Vector],
+    bounds: NDArray[np.float64],
+    inverse_hessian: NDArray[np.float64] | None = None,
+    control: Control | None = None,
+) -> Optimum:
+    """The best of several starts.
+
+    The marginal likelihood has several maxima. The first start runs to convergence; each other one coarsely, and to
+    convergence only where it is already better.
+
+    Parameters
+    ----------
+    starts : sequence of ndarray of shape (P,)
+    inverse_hessian : ndarray of shape (P, P), optional
+        For the first start.
+    """
+    best = bfgs(objective, starts[0], bounds, inverse_hessian, control=control)
+    for start in starts[1:]:
+        rough = bfgs(objective, start, bounds, tolerance=1e-3, control=control)
+        if rough.value < best.value:
+            best = bfgs(objective, rough.theta, bounds, rough.inverse_hessian, control=control)
+    return best

@@ -1,0 +1,138 @@
+"""What a model says about points.
+
+Dimension suffixes of names: N points, C classes, S draws, D features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from aljupyter.errors import InvalidPosterior
+
+
+class JointCovariance(Protocol):
+    """Covariance of the latent function between points of one posterior, in blocks: no N x N matrix is built."""
+
+    def cov(self, rows: Tensor, cols: Tensor) -> Tensor:
+        """Covariance of shape (len(rows), len(cols)) between points given by their position in the posterior."""
+        ...
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InvalidPosterior(message)
+
+
+@dataclass(frozen=True)
+class ClassPosterior:
+    """Class probabilities of N points.
+
+    Parameters
+    ----------
+    mean_N_C : Tensor of shape (N, C)
+        Predictive probabilities, rows sum to one (1e-4). Equal to the model's ``predict_proba``.
+    probs_S_N_C : Tensor of shape (S, N, C), optional
+        Draws from the posterior, for the measures that need them (BALD).
+    weights_S : Tensor of shape (S,), optional
+        Weights of the draws; equal where not given.
+    coupled : bool
+        Whether draw s is one function for all points (ensembles, joint samples), or drawn a point at a time.
+    provenance : str
+        Where the uncertainty comes from, in words.
+
+    Raises
+    ------
+    InvalidPosterior
+        Where a probability is NaN, negative, or rows do not sum to one.
+    """
+
+    mean_N_C: Tensor
+    probs_S_N_C: Tensor | None = None
+    weights_S: Tensor | None = None
+    coupled: bool = False
+    provenance: str = "unknown"
+
+    def __post_init__(self) -> None:
+        mean = self.mean_N_C
+        _require(mean.ndim == 2, f"Class probabilities have shape (N, C), got {tuple(mean.shape)}.")
+        _require(bool(torch.isfinite(mean).all()), "Class probabilities hold NaN or infinite values.")
+        negative = mean[mean < -1e-6]
+        _require(not len(negative), f"Class probabilities must not be negative, got {negative[:3].tolist()}.")
+        total = mean.sum(-1)
+        off = total[(total - 1).abs() >= 1e-4]
+        _require(
+            not len(off),
+            f"Class probabilities must sum to 1 in each row; got {off[:3].tolist()}. Logits? Apply a softmax first.",
+        )
+        if self.probs_S_N_C is not None:
+            _require(
+                self.probs_S_N_C.shape[1:] == mean.shape,
+                f"Draws have shape (S, N, C) = (S, {mean.shape[0]}, {mean.shape[1]}), "
+                f"got {tuple(self.probs_S_N_C.shape)}.",
+            )
+
+    def __len__(self) -> int:
+        return self.mean_N_C.shape[0]
+
+    @property
+    def n_classes(self) -> int:
+        return self.mean_N_C.shape[1]
+
+
+@dataclass(frozen=True)
+class RegressionPosterior:
+    """Mean and variance of the latent function at N points, in the units of the target.
+
+    Parameters
+    ----------
+    mean_N : Tensor of shape (N,)
+    variance_N : Tensor of shape (N,)
+        Of the latent function; the noise of an observation is not in it.
+    noise_N : Tensor of shape (N,), optional
+        Variance of the observation noise.
+    draws_S_N : Tensor of shape (S, N), optional
+        Draws of the latent function.
+    joint : JointCovariance, optional
+        Covariances between points.
+
+    Raises
+    ------
+    InvalidPosterior
+        Where a moment is NaN, a variance negative, or lengths differ.
+    """
+
+    mean_N: Tensor
+    variance_N: Tensor
+    noise_N: Tensor | None = None
+    draws_S_N: Tensor | None = None
+    joint: JointCovariance | None = None
+    provenance: str = "unknown"
+
+    def __post_init__(self) -> None:
+        mean, variance = self.mean_N, self.variance_N
+        _require(mean.ndim == 1, f"Means have shape (N,), got {tuple(mean.shape)}.")
+        _require(
+            variance.shape == mean.shape,
+            f"There must be one variance a point: {tuple(mean.shape)} means, {tuple(variance.shape)} variances.",
+        )
+        _require(
+            bool(torch.isfinite(mean).all() and torch.isfinite(variance).all()),
+            "The posterior holds NaN or infinite values.",
+        )
+        negative = variance[variance < 0]
+        _require(not len(negative), f"Variances must not be negative, got {negative[:3].tolist()}.")
+
+    def __len__(self) -> int:
+        return self.mean_N.shape[0]
+
+    @property
+    def std_N(self) -> Tensor:
+        """Standard deviation of the latent function, shape (N,)."""
+        return self.variance_N.sqrt()
+
+
+Posterior = ClassPosterior | RegressionPosterior

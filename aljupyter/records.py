@@ -1,0 +1,235 @@
+"""What happened: immutable records of scores, queries and rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from torch import Tensor
+
+from aljupyter.models.base import State
+from aljupyter.posterior import Posterior
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def frozen_array(values: Any) -> np.ndarray:
+    """A copy that cannot be written to."""
+    array = np.array(values)
+    array.setflags(write=False)
+    return array
+
+
+def in_words(metrics: Mapping[str, float]) -> str:
+    """Metrics as text: ``accuracy 0.912, log loss 0.241``."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in metrics.items())
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit gave: the model of the round to come, in numbers."""
+
+    round: int
+    n_labels: int
+    metrics: Mapping[str, float]
+    measured_on: str
+
+    def __repr__(self) -> str:
+        numbers = in_words(self.metrics) or "no labels to measure it on"
+        return f"Model of round {self.round}, fitted on {self.n_labels} labels; {self.measured_on}: {numbers}"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One score for each unlabelled point.
+
+    Attributes
+    ----------
+    indices : array of shape (N,)
+        The dataset's own, ascending.
+    values : array of shape (N,)
+        Higher is asked first.
+    strategy : str
+    """
+
+    indices: np.ndarray
+    values: np.ndarray
+    strategy: str
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def best(self, k: int = 5) -> list[int]:
+        """Indices of the k highest scores."""
+        return self.indices[np.argsort(-self.values, kind="stable")[:k]].tolist()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a point, highest score first: columns ``index`` and ``score``."""
+        import pandas as pd
+
+        frame = pd.DataFrame({"index": self.indices, "score": self.values})
+        return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return f"Scores of no point by {self.strategy}: the pool is empty"
+        return (
+            f"Scores of {len(self)} points by {self.strategy}: from {self.values.min():.3g} to "
+            f"{self.values.max():.3g}, highest at {', '.join(map(str, self.best(3)))}"
+        )
+
+
+@dataclass(frozen=True)
+class Query:
+    """Points to ask.
+
+    Attributes
+    ----------
+    indices : array of shape (n,)
+        The dataset's own, most informative first.
+    scores : array of shape (n,)
+    round : int
+    strategy : str
+    pool : Scores
+        Of the whole pool that the query was chosen from.
+    """
+
+    indices: np.ndarray
+    scores: np.ndarray
+    round: int
+    strategy: str
+    pool: Scores = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __repr__(self) -> str:
+        asked = ", ".join(f"{i} ({s:.3g})" for i, s in zip(self.indices[:8], self.scores[:8], strict=True))
+        more = f" and {len(self) - 8} more" if len(self) > 8 else ""
+        return f"Query of round {self.round} by {self.strategy}: point (score) {asked}{more}"
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """One round. It describes the model fitted on the labels before the query, and then the query.
+
+    Attributes
+    ----------
+    round : int
+    indices, labels : arrays of shape (n,)
+        The query and its labels, in their original form.
+    scores : array of shape (n,) or None
+        Of the queried points; None where labels were given without a query.
+    pool : Scores or None
+        Of the whole pool.
+    labelled_before : array of shape (L,)
+        Indices of the labelled set that the model was fitted on, in labelling order.
+    labelled_y : Tensor of shape (L,)
+        Their labels as the model saw them.
+    metrics : mapping
+        Of that model; empty where there was none (too few labels).
+    measured_on : str
+        "test view" or "leave-one-out".
+    predicted : Posterior or None
+        What that model said of the queried points, before their labels were known.
+    strategy, labelled_by : str
+    seed : int
+    timings : mapping
+        Seconds spent on fit, score, select and label.
+    model_state : dict or None
+        What :meth:`ModelManager.state` gave.
+    """
+
+    round: int
+    indices: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray | None
+    pool: Scores | None = field(repr=False)
+    labelled_before: np.ndarray = field(repr=False)
+    labelled_y: Tensor = field(repr=False)
+    metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    measured_on: str = ""
+    predicted: Posterior | None = field(default=None, repr=False)
+    before_label: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    strategy: str = ""
+    labelled_by: str = ""
+    seed: int = 0
+    timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    model_state: State | None = field(default=None, repr=False)
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels before the query."""
+        return len(self.labelled_before)
+
+    def __repr__(self) -> str:
+        asked = ", ".join(f"{i} -> {y}" for i, y in zip(self.indices[:8], self.labels[:8].tolist(), strict=True))
+        more = f" and {len(self.indices) - 8} more" if len(self.indices) > 8 else ""
+        numbers = f"; {in_words(self.metrics)}" if self.metrics else ""
+        return f"Round {self.round}: {self.n_labels} labels{numbers}; asked {asked}{more}"
+
+
+class History(Sequence[RoundRecord]):
+    """The rounds played, oldest first. A round taken back by undo is not among them."""
+
+    def __init__(self, records: Sequence[RoundRecord] = ()):
+        self._records = tuple(records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, k: int) -> RoundRecord: ...
+    @overload
+    def __getitem__(self, k: slice) -> History: ...
+    def __getitem__(self, k: int | slice) -> RoundRecord | History:
+        return History(self._records[k]) if isinstance(k, slice) else self._records[k]
+
+    def __iter__(self) -> Iterator[RoundRecord]:
+        return iter(self._records)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A tidy table, one row a round.
+
+        Row k describes the model fitted on the labels before query k: ``round n_labels`` and the metrics that the
+        task has, then ``query labels strategy labelled_by measured_on``. ``before_label_*`` compares what the model
+        said of the queried points with their labels; such points are harder than average.
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                "round": record.round,
+                "n_labels": record.n_labels,
+                **record.metrics,
+                **{f"before_label_{name}": value for name, value in record.before_label.items()},
+                "query": record.indices.tolist(),
+                "labels": record.labels.tolist(),
+                "strategy": record.strategy,
+                "labelled_by": record.labelled_by,
+                "measured_on": record.measured_on,
+            }
+            for record in self
+        ]
+        return pd.DataFrame(rows, columns=None if rows else ["round", "n_labels", "query", "labels", "strategy"])
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "History of no round"
+        last = self[-1]
+        return f"History of {len(self)} rounds; the last: {last!r}"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What changed the labels: appended, never erased. Undoing is an event too."""
+
+    kind: str  # "label" or "undo"
+    round: int
+    indices: tuple[int, ...]
+    labels: tuple[Any, ...]
+    by: str

@@ -1,0 +1,137 @@
+"""Buttons, menus, progress and the status line: what a person touches. What they do is the Explorer's business."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+
+from aljupyter.widgets import theme
+from aljupyter.widgets.cleanup import close_tree
+
+PCA = "principal components"
+FEATURES = "two features"
+MAX_FEATURES = 300  # in a menu; any other can be named in `Explorer(plane=...)`
+
+
+class Controls:
+    """The widgets above the pictures.
+
+    Parameters
+    ----------
+    strategies, measures, metrics, features : sequences of str
+        What the menus offer. The menu of planes is there for three features or more.
+    """
+
+    def __init__(
+        self, strategies: Sequence[str], measures: Sequence[str], metrics: Sequence[str], features: Sequence[str]
+    ):
+        def button(text: str, tip: str, style: str = "", cls: str = "") -> w.Button:
+            made = w.Button(description=text, tooltip=tip, button_style=style, layout=w.Layout(width="76px"))
+            made.add_class(cls)
+            return made
+
+        def menu(text: str, options: Sequence[Any], tip: str, cls: str, width: str = "230px") -> w.Dropdown:
+            made = w.Dropdown(
+                description=text, options=list(options), tooltip=tip, style={"description_width": "initial"},
+                layout=w.Layout(width="auto", max_width=width),
+            )  # fmt: skip
+            made.add_class(cls)
+            return made
+
+        def count(text: str, value: int, tip: str, cls: str) -> w.BoundedIntText:
+            made = w.BoundedIntText(
+                description=text, value=value, min=1, max=10**6, tooltip=tip, style={"description_width": "initial"},
+                layout=w.Layout(width="112px"),
+            )  # fmt: skip
+            made.add_class(cls)
+            return made
+
+        self.step = button("Step", "Play one round: fit, score, query, label", "primary", "al-step")
+        self.run = button("Run", "Play as many rounds as the field beside it says", cls="al-run")
+        self.rounds = count("rounds", 5, "How many rounds Run plays", "al-rounds")
+        self.cancel = button("Cancel", "Stop: the round in flight is rolled back", cls="al-cancel")
+        self.undo = button("Undo", "Take the last round back: its labels return to the pool", cls="al-undo")
+        self.batch = count("batch", 1, "How many points a round asks", "al-batch")
+        self.strategy = menu("strategy", strategies, "How the next points are chosen", "al-strategy")
+        self.measure = menu("show", measures, "What the heatmap shows", "al-measure")
+        self.plane = menu("over", (PCA, FEATURES), "The plane that the heatmap lies in", "al-plane")
+        offered = list(features)[:MAX_FEATURES]
+        self.first = menu("x", offered, "Feature on the horizontal axis", "al-x", "200px")
+        self.second = menu("y", offered, "Feature on the vertical axis", "al-y", "200px")
+        self.metric = menu("metric", [(name.replace("_", " "), name) for name in metrics], "What the learning curve shows", "al-metric")
+        self.bar = w.FloatProgress(min=0, max=1, bar_style="success", layout=w.Layout(flex="1 1 120px", min_width="80px"))
+        self.bar.add_class("al-progress")
+        self.bar.tooltip = "Progress of what is under way"
+        self.words = w.Label(layout=w.Layout(min_width="0"))
+        self.status = w.HTML()
+        self.status.add_class("al-status")
+        if len(offered) > 1:
+            self.second.value = offered[1]
+        row = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
+        choices = [self.batch, self.strategy, self.measure, self.metric]
+        if len(features) > 2:
+            choices += [self.plane, self.first, self.second]
+        self.widget = w.VBox(
+            [
+                w.HBox(
+                    [self.step, self.run, self.rounds, self.cancel, self.undo, self.bar, self.words],
+                    layout=w.Layout(**row),
+                ),
+                w.HBox(choices, layout=w.Layout(**row)),
+                self.status,
+            ]
+        )
+        self._not_shown = [menu for menu in (self.plane, self.first, self.second) if menu not in choices]
+        self.set_busy(False, can_undo=False)
+        self.show_features()
+
+    def set_busy(self, busy: bool, can_undo: bool) -> None:
+        """Enable what can be pressed now."""
+        for button in (self.step, self.run):
+            button.disabled = busy
+        self.strategy.disabled = busy
+        self.allow_undo(can_undo and not busy)
+        self.cancel.disabled = not busy
+        self.bar.value = 0.0
+        self.words.value = ""
+
+    def allow_undo(self, possible: bool) -> None:
+        self.undo.disabled = not possible
+
+    def show_plane(self, features: Sequence[int] | None) -> None:
+        """Let the menus say which plane is shown: two features by position, or the principal components."""
+        if features is not None:
+            self.plane.value = FEATURES
+            for menu, position in zip((self.first, self.second), features, strict=True):
+                if position < len(menu.options):
+                    menu.index = position
+        self.show_features()
+
+    def show_features(self) -> None:
+        """Show the menus of the two features where the plane is one of features."""
+        for menu in (self.first, self.second):
+            menu.layout.display = None if self.plane.value == FEATURES else "none"
+
+    def say(self, text: str, error: bool = False) -> None:
+        """Put a sentence in the status line."""
+        colour = theme.ERROR_TEXT if error else theme.TEXT
+        role = "alert" if error else "status"  # screen readers announce both
+        self.status.value = f'<div role="{role}" aria-live="polite" style="color:{colour}">{escape(text)}</div>'
+
+    def report(self, fraction: float, words: str) -> None:
+        """Show progress."""
+        self.bar.value = min(max(fraction, 0.0), 1.0)
+        self.words.value = words
+
+    def summary(self) -> str:
+        """The status line without its markup."""
+        from html import unescape
+
+        text = self.status.value
+        return unescape(text[text.find(">") + 1 : text.rfind("<")])
+
+    def close(self) -> None:
+        close_tree(self.widget, *self._not_shown)

@@ -1,0 +1,273 @@
+"""What a picture shows, as plain numbers: no widget is known here, so a frame can be made and checked without a browser.
+
+A moment (present or past) goes in, frames come out; views draw frames and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from aljupyter.data.subset import Subset
+from aljupyter.models.base import ModelManager
+from aljupyter.posterior import ClassPosterior, Posterior, RegressionPosterior
+from aljupyter.randomness import numpy_generator
+from aljupyter.records import RoundRecord
+from aljupyter.strategies import Measure
+from aljupyter.widgets.planes import Limits, Plane
+
+MAX_POOL_DRAWN = 1500  # SVG points: 1,000 cost 0.1 s a redraw, 10,000 cost 0.6 s
+CHUNK = 2048
+BAND = 1.96  # standard deviations either side of the mean: 95%
+
+Metrics = Mapping[str, float]
+NO_POINTS = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A loop at one point in time.
+
+    Attributes
+    ----------
+    labelled : Subset
+        With the labels that were known.
+    unlabelled : int array
+        Indices of the pool.
+    asked : int array
+        Indices of the last query, which are labelled by now.
+    candidates : int array
+        Indices that would be asked next.
+    model : ModelManager or None
+        None where none is fitted.
+    is_current : bool
+        Whether that model was fitted on these labels.
+    history : sequence of RoundRecord
+        The rounds before.
+    metrics : mapping
+        Of the model.
+    """
+
+    labelled: Subset
+    unlabelled: np.ndarray
+    asked: np.ndarray = field(default_factory=lambda: NO_POINTS)
+    candidates: np.ndarray = field(default_factory=lambda: NO_POINTS)
+    model: ModelManager | None = None
+    is_current: bool = False
+    history: Sequence[RoundRecord] = ()
+    metrics: Metrics = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Heat:
+    """One number a cell, with what its colours mean.
+
+    Attributes
+    ----------
+    values_H_W : float32 array
+        Row 0 is the lowest y.
+    x_extent, y_extent : (float, float)
+        Edges of the outer cells.
+    limits : (float, float)
+        Values of the first and the last colour.
+    title : str
+        The measure, with its unit.
+    """
+
+    values_H_W: np.ndarray
+    x_extent: Limits
+    y_extent: Limits
+    limits: Limits
+    title: str
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the model predicts along a line, for one input: class probabilities, or the mean and its 95% band.
+
+    Attributes
+    ----------
+    x_N : array
+    y_K_N : array of shape (K, N)
+        One row a class, or one for the mean.
+    lower_N, upper_N : arrays or None
+    """
+
+    x_N: np.ndarray
+    y_K_N: np.ndarray
+    lower_N: np.ndarray | None = None
+    upper_N: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Points:
+    """Places on the plane, of shape (N, 2), of points given by their index."""
+
+    indices: np.ndarray
+    xy: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class PlaneFrame:
+    """All that the left picture shows. `heat` is None before there is a model; `message` then says what to do."""
+
+    x_label: str
+    y_label: str
+    x_limits: Limits
+    y_limits: Limits
+    pool: Points
+    n_pool: int
+    labelled: Points
+    labels: np.ndarray
+    asked: Points
+    candidates: Points
+    heat: Heat | None = None
+    curves: Curves | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class CurveFrame:
+    """A learning curve in one metric; NaN where a round has no value of it."""
+
+    metric: str
+    n_labels: np.ndarray
+    values: np.ndarray
+    ceiling: float | None = None
+    floor: float | None = None
+    n_train: int = 0
+
+
+class Painter:
+    """Makes frames of one plane.
+
+    What the model says of the grid is computed once a model (:meth:`look`); measures are then a matter of microseconds.
+
+    Parameters
+    ----------
+    data : DataManager
+    plane : Plane
+    n : int
+        Cells along an axis.
+    """
+
+    def __init__(self, data: Any, plane: Plane, n: int):
+        self.data, self.plane = data, plane
+        self._n = n
+        self._grid = plane.grid(n)
+        self._posteriors: list[Posterior] | None = None
+        self._limits: dict[str, Limits] = {}
+        train = np.asarray(data.train.indices)
+        if len(train) > MAX_POOL_DRAWN:  # the same points in every round
+            train = np.sort(numpy_generator(0, "points drawn").choice(train, MAX_POOL_DRAWN, replace=False))
+        self._drawn = train
+
+    def look(self, model: ModelManager | None) -> None:
+        """Ask a model about the grid; forget the last one."""
+        chunks = self._grid.split(CHUNK)
+        self._posteriors = None if model is None else [model.posterior(chunk) for chunk in chunks]
+
+    def frame(self, moment: Moment, measure: Measure, name: str, message: str = "") -> PlaneFrame:
+        """The picture of a moment, by the model that was last looked at."""
+        plane, labels = self.plane, moment.labelled.y.cpu().numpy()
+        at = {key: self._points(indices) for key, indices in (
+            ("pool", self._drawn[np.isin(self._drawn, moment.unlabelled)]),
+            ("labelled", moment.labelled.indices), ("asked", moment.asked), ("candidates", moment.candidates),
+        )}  # fmt: skip
+        n_pool, y_label, y_limits, curves = len(moment.unlabelled), plane.y_label, plane.y_limits, None
+        y_extent = y_limits
+        if plane.is_line:
+            curves = self._curves()
+            low, high = self._range_of_line(curves, labels)
+            # below the curves, a strip: the heat with the pool on it
+            y_limits, y_extent = (low - 0.16 * (high - low), high), (low - 0.15 * (high - low), low - 0.05 * (high - low))
+            for key, points in at.items():
+                known = key in ("labelled", "asked")
+                y = self._height(points.indices, moment.labelled, low) if known else np.mean(y_extent)
+                points.xy[:, 1] = y
+            y_label = "probability" if self.data.n_classes else "predicted mean, 95% band"
+        heat = self._heat(measure, name, y_extent, labels)
+        return PlaneFrame(
+            plane.x_label, y_label, plane.x_limits, y_limits, n_pool=n_pool, labels=labels, heat=heat, curves=curves,
+            message=message, **at,
+        )  # fmt: skip
+
+    def _points(self, indices: np.ndarray) -> Points:
+        indices = np.asarray(indices, dtype=np.int64)
+        if not len(indices):
+            return Points(indices, np.zeros((0, 2)))
+        return Points(indices, self.plane.project(self.data.subset(indices).x))
+
+    def _values(self, measure: Measure) -> np.ndarray:
+        assert self._posteriors is not None
+        return torch.cat([measure.values(posterior) for posterior in self._posteriors]).float().cpu().numpy()
+
+    def _heat(self, measure: Measure, name: str, y_extent: Limits, labels: np.ndarray) -> Heat | None:
+        if self._posteriors is None:
+            return None
+        values = self._values(measure)
+        height = 1 if self.plane.is_line else self._n
+        title = f"{name} ({measure.unit})" if measure.unit else name
+        limits = self._colour_limits(measure, name, values)
+        return Heat(values.reshape(height, -1), self.plane.x_limits, y_extent, limits, title)
+
+    def _colour_limits(self, measure: Measure, name: str, values: np.ndarray) -> Limits:
+        """Limits that stay over rounds, so that the same colour means the same: the measure's own, or all seen so far."""
+        low, high = measure.limits(self.data.n_classes)
+        seen_low, seen_high = self._limits.get(name, (np.inf, -np.inf))
+        limits = (
+            float(min(seen_low, values.min())) if low is None else low,
+            float(max(seen_high, values.max())) if high is None else high,
+        )
+        if limits[1] <= limits[0]:
+            limits = limits[0], limits[0] + 1.0
+        self._limits[name] = limits
+        return limits
+
+    def _curves(self) -> Curves | None:
+        if self._posteriors is None:
+            return None
+        n_cells = len(self._grid)
+        low, high = self.plane.x_limits
+        x = low + (np.arange(n_cells) + 0.5) * (high - low) / n_cells
+        if isinstance(self._posteriors[0], ClassPosterior):
+            probabilities = [p.mean_N_C for p in self._posteriors if isinstance(p, ClassPosterior)]
+            return Curves(x, torch.cat(probabilities).T.cpu().numpy())
+        regression = [p for p in self._posteriors if isinstance(p, RegressionPosterior)]
+        mean = torch.cat([p.mean_N for p in regression]).cpu().numpy()
+        half = BAND * torch.cat([p.std_N for p in regression]).cpu().numpy()
+        return Curves(x, mean[None], mean - half, mean + half)
+
+    def _range_of_line(self, curves: Curves | None, labels: np.ndarray) -> Limits:
+        if self.data.n_classes:
+            return 0.0, 1.04
+        known = [labels] if curves is None else [labels, curves.lower_N, curves.upper_N]
+        values = np.concatenate([part for part in known if part is not None])
+        if not len(values):
+            return 0.0, 1.0
+        pad = 0.05 * float(np.ptp(values)) or 0.5
+        return float(values.min()) - pad, float(values.max()) + pad
+
+    def _height(self, indices: np.ndarray, labelled: Subset, low: float) -> np.ndarray:
+        """Where labelled points stand above a line: at their value; two classes at 0 and 1, more on the base line."""
+        place = {index: k for k, index in enumerate(labelled.indices.tolist())}
+        y = labelled.y.cpu().numpy()[[place[index] for index in indices.tolist()]].astype(float)
+        return np.full(len(y), low) if (self.data.n_classes or 0) > 2 else y
+
+
+def curve_frame(
+    moment: Moment, metric: str, n_train: int, ceiling: Metrics | None = None, floor: Metrics | None = None
+) -> CurveFrame:
+    """The learning curve up to a moment: a point a round, and one for the model of the moment."""
+    rows = [(record.n_labels, record.metrics.get(metric, np.nan)) for record in moment.history]
+    if moment.is_current:
+        rows.append((len(moment.labelled), moment.metrics.get(metric, np.nan)))
+    n_labels, values = np.array(rows, dtype=float).reshape(-1, 2).T
+    return CurveFrame(metric, n_labels, values, (ceiling or {}).get(metric), (floor or {}).get(metric), n_train)

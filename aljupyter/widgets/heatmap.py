@@ -1,0 +1,166 @@
+"""The left picture: a measure of what the model knows, over a plane (or a line), with the points on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import bqplot as bq
+import ipywidgets as w
+import numpy as np
+
+from aljupyter.widgets import theme
+from aljupyter.widgets.cleanup import close_tree
+from aljupyter.widgets.frames import Curves, Heat, PlaneFrame
+from aljupyter.widgets.pool import PoolMarks
+
+_MARGIN = {"top": 8, "bottom": 46, "left": 62, "right": 66}
+_NOTHING = np.zeros((1, 1), np.uint8)
+_GREY = np.full((256, 3), 128, np.uint8)
+
+
+class HeatmapView:
+    """A palette picture under SVG points.
+
+    bqplot's ``Image`` mark is repainted when it is given *another* image, so two are swapped: no widget is made in a
+    round.
+
+    Parameters
+    ----------
+    classes : sequence or None
+        Original labels of the classes; None for regression.
+    is_line : bool
+        Whether the model has one input: then curves are drawn, and the heat is a strip below them.
+    """
+
+    def __init__(self, classes: Sequence[Any] | None, is_line: bool = False):
+        self._is_line = is_line
+        self._n_pool = 0
+        self._title = ""
+        self._x = bq.LinearScale(min=0, max=1, allow_padding=False)
+        self._y = bq.LinearScale(min=0, max=1, allow_padding=False)
+        scales = {"x": self._x, "y": self._y}
+        blank = theme.encode_png(_NOTHING, _GREY)
+        self._images = [w.Image(value=blank, format="png") for _ in range(2)]
+        self.image = bq.Image(image=self._images[0], scales=scales, pixelated=False, x=[0, 1], y=[0, 1])
+        self.image.visible = False
+        self.colours = bq.ColorScale(colors=theme.heat_colours(), min=0, max=1)
+        self.points = PoolMarks(scales, classes)
+        marks: list[bq.Mark] = [self.image]
+        if is_line:
+            colours = [theme.CURVE_COLOUR] if classes is None else [*map(theme.class_colour, range(len(classes)))]
+            empty = np.zeros(0, np.float32)
+            self.band = bq.Lines(
+                x=empty, y=empty, scales=scales, colors=[theme.CURVE_COLOUR] * 2, fill="between",
+                fill_colors=[theme.CURVE_COLOUR] * 2, fill_opacities=[0.2, 0.2], opacities=[0, 0], stroke_width=0,
+            )  # fmt: skip
+            self.lines = bq.Lines(x=empty, y=empty, scales=scales, colors=colours, stroke_width=2)
+            marks += [self.band, self.lines]
+        style = {"label_color": theme.TEXT, "grid_color": theme.GRID_LINE, "grid_lines": "none"}
+        self._x_axis = bq.Axis(scale=self._x, label_offset="34px", **style)
+        self._y_axis = bq.Axis(scale=self._y, side="left", label_offset="46px", **style)
+        self._colour_axis = bq.ColorAxis(scale=self.colours, side="right", label_color=theme.TEXT)
+        self.figure = bq.Figure(
+            marks=marks + self.points.marks, axes=[self._x_axis, self._y_axis, self._colour_axis],
+            fig_margin=dict(_MARGIN), padding_x=0, padding_y=0, display_toolbar=False,
+            layout=w.Layout(width="100%", height="420px", min_width="0"),
+        )  # fmt: skip
+        self.figure.add_class("al-heatmap")
+        self._caption = w.HTML()
+        self._legend = w.HTML()
+        self._caption.add_class("al-heatmap-caption")
+        self.widget = w.VBox(
+            [self._caption, self.figure, self._legend], layout=w.Layout(flex="1 1 400px", min_width="320px")
+        )
+
+    def render(self, frame: PlaneFrame) -> None:
+        self._n_pool = frame.n_pool
+        _set_axis(self._x_axis, self._x, frame.x_limits, frame.x_label)
+        low = frame.heat.y_extent[1] if self._is_line and frame.heat is not None else frame.y_limits[0]
+        _set_axis(self._y_axis, self._y, frame.y_limits, frame.y_label, ticks_from=low)
+        if frame.heat is None:
+            self.image.visible = False
+        else:
+            self._render_heat(frame.heat)
+        if self._is_line:
+            self._render_curves(frame.curves)
+        self.points.render(frame)
+        self._title = frame.heat.title if frame.heat is not None else "no heat"
+        caption = f"<b>{escape(self._title)}</b>" if frame.heat is not None else ""
+        if frame.message:
+            caption += f' <span style="color:{theme.FAINT_TEXT}">{escape(frame.message)}</span>'
+        _set(self._caption, value=caption)
+        _set(self._legend, value=f'<div style="line-height:1.7">{self.points.legend(frame)}</div>')
+
+    def _render_heat(self, heat: Heat) -> None:
+        low, high = heat.limits
+        levels = np.clip((heat.values_H_W - low) / (high - low) * 255, 0, 255).round().astype(np.uint8)
+        self._images.reverse()
+        # row 0 of a picture is its top
+        self._images[0].value = theme.encode_png(levels[::-1], theme.heat_palette())
+        with self.image.hold_sync():
+            self.image.x, self.image.y = np.float32(heat.x_extent), np.float32(heat.y_extent)
+            self.image.image = self._images[0]
+            self.image.visible = True
+        if (self.colours.min, self.colours.max) != heat.limits:
+            with self.colours.hold_sync():
+                self.colours.min, self.colours.max = heat.limits
+        ticks = theme.nice_ticks(low, high)
+        _set_ticks(self._colour_axis, ticks)
+
+    def _render_curves(self, curves: Curves | None) -> None:
+        empty = np.zeros(0, np.float32)
+        x = empty if curves is None else curves.x_N.astype(np.float32)
+        y = empty if curves is None else curves.y_K_N.astype(np.float32)
+        with self.lines.hold_sync():
+            self.lines.x, self.lines.y = x, y
+        bounded = curves is not None and curves.lower_N is not None and curves.upper_N is not None
+        band = np.float32([curves.lower_N, curves.upper_N]) if bounded else empty  # type: ignore[union-attr]
+        with self.band.hold_sync():
+            self.band.x, self.band.y = (x if bounded else empty), band
+
+    def summary(self) -> str:
+        """What is on the screen, in words; heat values are read back from the picture."""
+        over = self._x_axis.label if self._is_line else f"{self._x_axis.label} and {self._y_axis.label}"
+        if not self.image.visible:
+            heat = f"No heatmap yet over {over}."
+        else:
+            low, high = self.colours.min, self.colours.max
+            levels = theme.decode_png(self.image.image.value)[::-1]
+            values = low + levels / 255 * (high - low)
+            row, column = np.unravel_index(values.argmax(), values.shape)
+            (x0, x1), (y0, y1) = self.image.x, self.image.y
+            x = x0 + (column + 0.5) * (x1 - x0) / values.shape[1]
+            y = y0 + (row + 0.5) * (y1 - y0) / values.shape[0]
+            at = theme.number(x) if self._is_line else f"({theme.number(x)}, {theme.number(y)})"
+            heat = (
+                f"Heatmap: {self._title} over {over}, from {theme.number(values.min())} to "
+                f"{theme.number(values.max())}, mean {theme.number(values.mean())}, highest at {at}."
+            )
+        return f"{heat}\n{self.points.summary(self._n_pool)}"
+
+    def close(self) -> None:
+        close_tree(self.widget, *self._images)
+
+
+def _set(widget: w.Widget, **values: Any) -> None:
+    """Set traits whose value is another, in one message."""
+    with widget.hold_sync():
+        for name, value in values.items():
+            if getattr(widget, name) != value:
+                setattr(widget, name, value)
+
+
+def _set_ticks(axis: bq.Axis, ticks: np.ndarray) -> None:
+    if not np.array_equal(axis.tick_values, ticks):
+        with axis.hold_sync():
+            axis.tick_values, axis.tick_format = ticks, theme.tick_format(ticks)
+
+
+def _set_axis(
+    axis: bq.Axis, scale: bq.LinearScale, limits: tuple[float, float], label: str, ticks_from: float | None = None
+) -> None:
+    _set(scale, min=limits[0], max=limits[1])
+    _set(axis, label=label)
+    _set_ticks(axis, theme.nice_ticks(limits[0] if ticks_from is None else ticks_from, limits[1]))

@@ -1,0 +1,109 @@
+"""The two pictures of an Explorer and what they show: the moment that was looked at, by the measure and metric chosen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets as w
+
+from aljupyter.strategies import Measure
+from aljupyter.widgets import frames, static
+from aljupyter.widgets.cleanup import close_tree
+from aljupyter.widgets.curve import CurveView
+from aljupyter.widgets.frames import Metrics, Moment
+from aljupyter.widgets.heatmap import HeatmapView
+from aljupyter.widgets.planes import Plane
+
+
+class Screen:
+    """Heatmap beside learning curve. It reads a moment once (:meth:`look`) and draws it as often as asked.
+
+    One thread draws at a time: ipywidgets gathers changes in one place a widget, and two writers would mix theirs.
+
+    Parameters
+    ----------
+    data : DataManager
+    measures : mapping of str to Measure
+        What the heatmap can show.
+    measure, metric : str
+        What it shows now.
+    plane : Plane
+    grid : int
+        Cells along an axis.
+    floor : mapping or None
+        Metrics of predicting without features.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        measures: Mapping[str, Measure],
+        measure: str,
+        metric: str,
+        plane: Plane,
+        grid: int,
+        floor: Metrics | None,
+    ):
+        self.measure, self.metric = measure, metric
+        self.ceiling: Metrics | None = None
+        self._data, self._measures, self._floor, self._grid = data, measures, floor, grid
+        self._classes = data.classes if data.n_classes else None
+        self._lock = threading.RLock()
+        self._moment: Moment | None = None
+        self._message = ""
+        self._frames: tuple[frames.PlaneFrame, frames.CurveFrame] | None = None
+        self.plane = plane
+        self.heatmap = HeatmapView(self._classes, is_line=plane.is_line)
+        self.curve = CurveView()
+        self.widget = w.HBox(
+            [self.heatmap.widget, self.curve.widget], layout=w.Layout(flex_flow="row wrap", width="100%")
+        )
+
+    @property
+    def plane(self) -> Plane:
+        return self._painter.plane
+
+    @plane.setter
+    def plane(self, plane: Plane) -> None:
+        """Takes effect with the next :meth:`look`."""
+        self._painter = frames.Painter(self._data, plane, self._grid)
+
+    def look(self, moment: Moment, message: str = "") -> None:
+        """Take in a moment, and draw it. Its model is asked about the grid here, and not again."""
+        with self._lock:
+            self._painter.look(moment.model)
+            self._moment, self._message = moment, message
+            self._looked_by = self._painter
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw the moment that was last looked at; nothing before the first."""
+        with self._lock:
+            if self._moment is None:
+                return
+            plane = self._looked_by.frame(self._moment, self._measures[self.measure], self.measure, self._message)
+            curve = frames.curve_frame(
+                self._moment, self.metric, len(self._data.train), self.ceiling, self._floor
+            )
+            self._frames = plane, curve
+            self.heatmap.render(plane)
+            self.curve.render(curve)
+
+    def summary(self) -> str:
+        """What is on the screen, in words."""
+        with self._lock:
+            return f"{self.heatmap.summary()}\n{self.curve.summary()}"
+
+    def picture(self, title: str) -> bytes | None:
+        """What is on the screen, as a PNG; None before anything is."""
+        with self._lock:
+            return None if self._frames is None else static.picture(*self._frames, self._classes, title)
+
+    def close(self) -> None:
+        with self._lock:
+            self._moment = None  # whoever draws after this draws nothing
+            self.heatmap.close()
+            self.curve.close()
+            close_tree(self.widget)

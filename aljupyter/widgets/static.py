@@ -1,0 +1,94 @@
+"""The Explorer as one still picture, for notebooks read without a kernel. matplotlib's object API: pyplot keeps state."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aljupyter.models.metrics import LOWER_IS_BETTER
+from aljupyter.widgets import theme
+from aljupyter.widgets.frames import CurveFrame, PlaneFrame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MARKERS = {"square": "s", "circle": "o", "triangle-up": "^", "diamond": "D", "triangle-down": "v"}
+
+
+def picture(plane: PlaneFrame, curve: CurveFrame, classes: Sequence[Any] | None, status: str = "") -> bytes:
+    """A PNG of both pictures side by side, with the status line above them."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.6), dpi=80, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    # a dollar sign in a label or a feature name is not mathematics
+    figure.suptitle(status, fontsize=10, parse_math=False)
+    _draw_plane(figure, left, plane, classes)
+    _draw_curve(right, curve)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _draw_plane(figure: Figure, axes: Axes, frame: PlaneFrame, classes: Sequence[Any] | None) -> None:
+    if frame.heat is not None:
+        heat = frame.heat
+        low, high = heat.limits
+        image = axes.imshow(
+            heat.values_H_W, origin="lower", extent=(*heat.x_extent, *heat.y_extent), aspect="auto",
+            cmap=theme.HEAT_MAP, vmin=low, vmax=high,
+        )  # fmt: skip
+        figure.colorbar(image, ax=axes).set_label(heat.title, parse_math=False)
+    if frame.curves is not None:
+        for code, y in enumerate(frame.curves.y_K_N):
+            axes.plot(frame.curves.x_N, y, color=theme.CURVE_COLOUR if classes is None else theme.class_colour(code))
+        if frame.curves.lower_N is not None and frame.curves.upper_N is not None:
+            axes.fill_between(
+                frame.curves.x_N, frame.curves.lower_N, frame.curves.upper_N, color=theme.CURVE_COLOUR, alpha=0.2, lw=0
+            )
+    edge = {"edgecolors": theme.OUTLINE}
+    axes.scatter(*frame.pool.xy.T, s=6, c=theme.POOL_COLOUR, linewidths=0.4, **edge)
+    if classes is None:
+        axes.scatter(*frame.labelled.xy.T, s=36, c=theme.VALUE_COLOUR, label="labelled", **edge)
+    for code, name in enumerate(classes if classes is not None else ()):
+        xy = frame.labelled.xy[frame.labels == code]
+        marker, colour = _MARKERS[theme.class_shape(code)], theme.class_colour(code)
+        axes.scatter(*xy.T, s=36, marker=marker, c=colour, label=_plain(name), **edge)
+    axes.scatter(
+        *frame.asked.xy.T, s=130, facecolors="none", edgecolors=theme.ASKED_COLOUR, linewidths=2, label="just asked"
+    )
+    axes.scatter(*frame.candidates.xy.T, s=70, marker="P", c="white", label="next", **edge)
+    axes.set(xlim=frame.x_limits, ylim=frame.y_limits)
+    axes.set_xlabel(frame.x_label, parse_math=False)
+    axes.set_ylabel(frame.y_label, parse_math=False)
+    axes.set_title(frame.message, fontsize=9, parse_math=False)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, frameon=False)
+
+
+def _plain(name: Any) -> str:
+    """A class name as legend text: matplotlib leaves out labels that begin with an underscore, and reads $ as maths."""
+    return f" {name}".replace("$", r"\$")
+
+
+def _draw_curve(axes: Axes, frame: CurveFrame) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    known = np.isfinite(frame.values)
+    axes.plot(frame.n_labels[known], frame.values[known], color=theme.CURVE_COLOUR, marker="o", ms=3)
+    for value, colour, words in (
+        (frame.ceiling, theme.CEILING_COLOUR, f"all {frame.n_train} labelled"),
+        (frame.floor, theme.FLOOR_COLOUR, "without a model"),
+    ):
+        if value is not None and np.isfinite(value):
+            axes.axhline(value, color=colour, ls="--", label=f"{words}: {theme.number(value)}")
+    name = frame.metric.replace("_", " ")
+    axes.set(xlabel="labels", ylabel=f"{name} (lower is better)" if frame.metric in LOWER_IS_BETTER else name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if frame.ceiling is not None or frame.floor is not None:
+        axes.legend(fontsize=8, frameon=False)

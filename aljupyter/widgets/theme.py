@@ -1,0 +1,108 @@
+"""Colours, shapes and number formats that the views share; readable in light and dark, and with colour-vision deficiency."""
+
+from __future__ import annotations
+
+import io
+import math
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+#: Okabe & Ito's colours (2008), those that stand out on cividis first. Class k is drawn in COLOURS[k], as SHAPES[k].
+COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#F0E442", "#0072B2")
+SHAPES = ("square", "circle", "triangle-up", "diamond", "triangle-down")
+VALUE_COLOUR = "#E69F00"
+POOL_COLOUR = "#ffffff"
+ASKED_COLOUR = "#e8202a"
+OUTLINE = "#1a1a1a"
+CURVE_COLOUR = "#0072B2"
+CEILING_COLOUR = "#009E73"
+FLOOR_COLOUR = "#888888"
+
+#: JupyterLab's own colours, so that text follows the theme (bqplot's dark style makes axis labels orange).
+TEXT = "var(--jp-content-font-color1, #333333)"
+FAINT_TEXT = "var(--jp-content-font-color2, #666666)"
+ERROR_TEXT = "var(--jp-error-color1, #d32f2f)"
+GRID_LINE = "var(--jp-border-color2, #cccccc)"
+
+HEAT_MAP = "cividis"
+
+
+def class_colour(code: int) -> str:
+    return COLOURS[code % len(COLOURS)]
+
+
+def class_shape(code: int) -> str:
+    return SHAPES[code % len(SHAPES)]
+
+
+@cache
+def heat_palette() -> np.ndarray:
+    """Colours of the heatmap from low to high, uint8 of shape (256, 3)."""
+    import matplotlib
+
+    return (matplotlib.colormaps[HEAT_MAP](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+
+
+def heat_colours(n: int = 16) -> list[str]:
+    """The same palette as n hex colours, for the scale that bqplot draws."""
+    chosen = heat_palette()[np.linspace(0, 255, n).round().astype(int)]
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in chosen]
+
+
+def encode_png(levels_H_W: np.ndarray, palette: np.ndarray) -> bytes:
+    """A PNG of one palette index a pixel, 8 bits each.
+
+    Parameters
+    ----------
+    levels_H_W : uint8 array of shape (H, W)
+        Row 0 is the top of the picture.
+    palette : uint8 array of shape (256, 3)
+    """
+    height, width = levels_H_W.shape
+    image = Image.frombytes("P", (width, height), levels_H_W.astype(np.uint8).tobytes())
+    image.putpalette(palette.astype(np.uint8).tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def decode_png(png: bytes) -> np.ndarray:
+    """The palette indices of a picture that :func:`encode_png` made, uint8 of shape (H, W)."""
+    with Image.open(io.BytesIO(png)) as image:
+        return np.array(image)
+
+
+def nice_ticks(low: float, high: float, n: int = 5, integer: bool = False) -> np.ndarray:
+    """At most n + 1 round numbers within [low, high], float64; whole numbers where `integer`."""
+    span = high - low
+    if not math.isfinite(span) or span <= 0:
+        return np.array([low])
+    magnitude = 10.0 ** math.floor(math.log10(span / n))
+    step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= span / n * 0.999)
+    if integer:
+        step = max(1.0, 5.0 if step == 2.5 else step)
+    return np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
+
+
+def tick_format(ticks: np.ndarray) -> str:
+    """The d3 format that writes these ticks with no needless digit."""
+    largest = float(np.abs(ticks).max()) if len(ticks) else 0.0
+    if largest >= 1e6 or 0 < largest < 1e-3:
+        return ".1e"
+    for decimals in range(5):
+        if np.allclose(ticks, ticks.round(decimals), atol=1e-9):
+            return f".{decimals}f"
+    return ".4f"
+
+
+def number(value: float, like: float | None = None) -> str:
+    """A number for a sentence, with the digits that mean something; with as many decimals as `like` would have."""
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else "infinite"
+    size = abs(value if like is None else like)
+    if size != 0 and not 5e-4 <= size < 1e5:
+        return f"{value:.2g}"
+    text = f"{value:.{3 if size < 1 else 2 if size < 100 else 0}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
