@@ -280,7 +280,7 @@ class ActiveLearner:
         control = control or Control()
         rounds, size_of = schedule(rounds, n, len(self.data.unlabelled))
         records: list[RoundRecord] = []
-        with self._turn, tqdm(total=rounds, unit="round", delay=1, disable=not progress, leave=False) as bar:
+        with self._turn, tqdm(total=rounds, unit="round", delay=1, disable=not progress) as bar:
             for k in range(rounds):
                 left = len(self.data.unlabelled)
                 if left == 0:

@@ -107,7 +107,7 @@ class Measurer:
         if not len(y) or not len(judged):
             return None
         constant: Posterior
-        if self.data.task == "classification":
+        if self.data.n_classes is not None:
             frequencies = torch.bincount(y, minlength=self.data.n_classes).double() / len(y)
             constant = ClassPosterior(frequencies.expand(len(judged), -1))
         else:
@@ -117,7 +117,7 @@ class Measurer:
 
 def measures_to_show(data: DataManager) -> dict[str, measures.Measure]:
     """Measures of the task by the name that a person reads."""
-    if data.task == "classification":
+    if data.classes is not None:
         shown: dict[str, measures.Measure] = {
             "margin": measures.Margin(),
             "entropy": measures.Entropy(),

@@ -156,7 +156,7 @@ def test_binder_links_open_a_notebook_that_exists():
 
 
 def test_no_file_names_the_machine_that_it_was_written_on():
-    places = r"(?<![\w.~-])/(?:work|root|Users/\w+|home/(?!jovyan)\w+)/"
+    places = r"(?<![\w.~-])/(?:work|root|Users/\w+|home/(?!jovyan)\w+)/\w"
     hosts = r"pypi\.org|pythonhosted\.org|file:/{2}|/opt/pypi"
     found = []
     for path in committed_files():

@@ -36,8 +36,8 @@ def kind_of(column: pd.Series) -> str:
         whole = pd.api.types.is_integer_dtype(dtype)
         return ID if whole and ID_NAME.search(str(column.name)) and column.is_unique else NUMBER
     found = pd.api.types.infer_dtype(column, skipna=True)
-    if found in ("integer", "floating", "mixed-integer-float", "decimal", "boolean", "empty"):
-        return NUMBER
+    if found in ("integer", "floating", "mixed-integer-float", "decimal", "boolean") or column.isna().all():
+        return NUMBER  # an empty column, too: it is refused with the numbers that are missing
     if found == "string":
         return _kind_of_strings(column)
     if re.search("date|time|period|interval", found):
@@ -71,7 +71,7 @@ def _refuse_numbers_as_text(name: Hashable, values: pd.Series, distinct: pd.Seri
         digits = bool(distinct.str.fullmatch(r"\d+").all())
         if digits and (len(distinct) == len(values) or len(distinct) <= MOST_CATEGORIES):
             return
-    elif is_number.mean() < 0.5:
+    elif is_number.mean() <= 0.5:
         return
     other = "" if is_number.all() else f" and {distinct[~is_number].iloc[0]!r}"
     raise MixedColumn(

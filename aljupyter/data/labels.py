@@ -93,7 +93,7 @@ class Target:
         """
         array = np.asarray(codes, dtype=np.float64 if self.classes is None else np.int64)
         if self.classes is None:
-            return array
+            return array.copy()
         wrong = array[(array < 0) | (array >= len(self.classes))]
         if len(wrong):
             raise InvalidLabel(f"{wrong[0]} is not a class code: codes run from 0 to {len(self.classes) - 1}.")
@@ -108,6 +108,8 @@ class Target:
             counts = torch.bincount(known, minlength=len(self.classes)).tolist()
             each = [f"{label!r} {count}" for label, count in zip(self.classes.tolist(), counts, strict=True)]
             what = f"{len(each)} classes: {', '.join(each[:10])}{', ...' if len(each) > 10 else ''}"
+            if len(each) == 1:
+                what = f"one class only: {each[0]}; others are named with classes=[...]"
         return f"{self.task} ({self.reason}), {what}"
 
 
@@ -121,12 +123,27 @@ def label_list(labels: Any) -> list[Any]:
     """
     if isinstance(labels, Tensor):
         labels = labels.detach().cpu().numpy()
-    if np.ndim(labels) == 0:
+    shape = shape_of(labels)
+    if not shape:
         return [labels.item() if hasattr(labels, "item") else labels]
-    if np.ndim(labels) > 1:
-        raise WrongShape(f"Labels have shape {np.shape(labels)}; (n,), one label a point, is expected.")
+    if len(shape) > 1:
+        raise WrongShape(f"Labels have shape {shape}; (n,), one label a point, is expected.")
     values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
     return [value.item() if isinstance(value, (np.generic, Tensor)) else value for value in values]
+
+
+def shape_of(labels: Any) -> tuple[int, ...]:
+    """Shape of labels; () of a single one.
+
+    Raises
+    ------
+    WrongShape
+        For lists of unequal length in a list.
+    """
+    try:
+        return tuple(np.shape(labels))
+    except ValueError:
+        raise WrongShape("Labels are a list of lists of unequal length; one label a point is expected.") from None
 
 
 def read_labels(
@@ -199,8 +216,8 @@ def _as_series(y: Any, n_rows: int) -> pd.Series:
         return pd.Series([None] * n_rows, dtype=object)
     if isinstance(y, Tensor):
         y = (y.double() if y.is_floating_point() else y).detach().cpu().numpy()
-    if np.ndim(y) != 1:
-        shape = np.shape(y)
+    shape = shape_of(y)
+    if len(shape) != 1:
         hint = {1: "y.ravel()"}.get(shape[-1], "one-hot rows become codes by y.argmax(1)") if shape else "y=[...]"
         raise WrongShape(f"y has shape {shape}; (N,), one label a row, is expected: {hint}.")
     series = pd.Series(y).reset_index(drop=True)
@@ -244,7 +261,7 @@ def _looks_like(known: pd.Series, partly: bool, task: str | None) -> tuple[str, 
             f"numbers or booleans for classes, numbers for a regression, and NaN or None where a label is missing."
         )
     distinct = np.unique(known.to_numpy(dtype=np.float64))
-    read_as_whole = kind == "integer" or partly or distinct.tolist() == [0.0, 1.0]
+    read_as_whole = kind == "integer" or partly or np.array_equal(distinct, [0, 1])
     if read_as_whole and (distinct == distinct.round()).all() and _look_like_codes(distinct, len(known)):
         return CLASSIFICATION, f"{len(distinct)} distinct whole numbers; quantities? task='regression'"
     return REGRESSION, "labels are numbers" + "; classes? task='classification'" * (len(distinct) <= MOST_CODES)
@@ -254,7 +271,7 @@ def _look_like_codes(distinct: np.ndarray, n_known: int) -> bool:
     if not 0 < len(distinct) <= MOST_CODES:
         return False
     gapless = distinct[0] in (0, 1) and distinct[-1] - distinct[0] == len(distinct) - 1
-    return bool(gapless) or distinct.tolist() == [-1, 1] or 2 * len(distinct) <= n_known
+    return bool(gapless) or np.array_equal(distinct, [-1, 1]) or 2 * len(distinct) <= n_known
 
 
 def _refuse_numbers_as_text(known: pd.Series) -> None:
@@ -262,7 +279,7 @@ def _refuse_numbers_as_text(known: pd.Series) -> None:
     distinct = pd.Series(known.unique()).astype(str)
     numbers = pd.to_numeric(distinct, errors="coerce")
     is_number = numbers.notna()
-    if is_number.mean() < 0.5 or (is_number.all() and (numbers == numbers.round()).all()):
+    if is_number.mean() <= 0.5 or (is_number.all() and (numbers == numbers.round()).all()):
         return
     other = "" if is_number.all() else f" and {distinct[~is_number].iloc[0]!r}"
     raise InvalidLabel(
@@ -279,7 +296,7 @@ def _sorted_classes(classes: Any) -> np.ndarray:
     InvalidLabel
         For repeats, missing values, numbers that are not whole, and values of several kinds.
     """
-    if np.ndim(classes) != 1:
+    if len(shape_of(classes)) != 1:
         raise InvalidLabel(f"classes={classes!r} is not a list of labels, for example ['no', 'yes'].")
     values = label_list(classes)
     continuous = [value for value in values if isinstance(value, float) and not value.is_integer()]

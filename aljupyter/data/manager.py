@@ -237,7 +237,8 @@ class DataManager:
         if missing.any():
             raise MissingLabels(
                 f"The dataset has no label for {missing.sum()} of these {len(chosen)} points, point "
-                f"{chosen[missing][0]} for one. A person or an instrument must answer: `learner.label(indices, labels)`."
+                f"{chosen[missing][0]} for one. A person or an instrument must answer: "
+                f"`learner.label(indices, labels)`."
             )
         return y
 
@@ -322,7 +323,7 @@ class DataManager:
     def __repr__(self) -> str:
         n_missing = int(self._target.is_missing(self._truth).sum())
         lines = {
-            "features": f"{self.n_features}: {'; '.join(self._features.notes)}",
+            "features": f"{self.n_features}: " + ("\n" + 12 * " ").join(self._features.notes),
             "task": self._target.describe(self._truth),
             "views": f"train {len(self._train)}, validation {len(self.validation)}, test {len(self.test)}",
             "labelled": f"{len(self.labelled)} of train; {len(self._train) - len(self.labelled)} in the pool",

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 from aljupyter.data.features import Features, TensorFeatures, names_of, require_finite
+from aljupyter.data.labels import shape_of
 from aljupyter.data.source import Source, plain
 from aljupyter.errors import DataError, WrongShape
 
@@ -129,11 +130,11 @@ def _point(dataset: Any, index: int) -> Tensor:
 
 
 def _features_of(item: Any, index: int) -> Tensor:
-    value = item[0] if isinstance(item, (tuple, list)) and len(item) == 2 else item
+    value = item[0] if isinstance(item, (tuple, list)) and len(item) in (1, 2) else item
     if not isinstance(value, (Tensor, np.ndarray)):
         raise DataError(
             f"Point {index} of the Dataset is a {type(item).__name__}, {_shortened(item)}; a pair (x, y) with x a "
-            f"tensor or an array is expected. Give the Dataset a transform (torchvision's ToTensor, say), or wrap it in one that does."
+            f"tensor or an array is expected. Give the Dataset a transform, torchvision's ToTensor say."
         )
     point = torch.as_tensor(value).detach().cpu()
     if not point.ndim:
@@ -142,16 +143,17 @@ def _features_of(item: Any, index: int) -> Tensor:
 
 
 def _label_of(item: Any, index: int) -> Any:
-    if not isinstance(item, (tuple, list)):
+    if not isinstance(item, (tuple, list)) or len(item) == 1:
         return None
     label = plain(item[1])
-    if np.ndim(label):
+    shape = shape_of(label)
+    if shape:
         raise WrongShape(
-            f"The label of point {index} has shape {np.shape(label)}; one label a point is expected. One-hot: y.argmax()."
+            f"The label of point {index} has shape {shape}; one label a point is expected: y.argmax() of a one-hot one."
         )
     return label
 
 
 def _shortened(item: Any) -> str:
-    text = repr(item)
+    text = " ".join(repr(item).split())
     return text if len(text) <= 60 else text[:57] + "..."

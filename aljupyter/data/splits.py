@@ -62,36 +62,50 @@ def as_indices(value: Any, n_rows: int, name: str) -> np.ndarray:
         return np.empty(0, dtype=np.int64)
     if array.dtype.kind not in "iu":
         raise DataError(
-            f"{name} hold {array.flat[0]!r} ({array.dtype}); whole numbers, the rows' indices, are expected."
+            f"{name} hold {array.flat[0]!s} ({array.dtype}); whole numbers, the rows' indices, are expected."
         )
     outside = array[(array < 0) | (array >= n_rows)]
     if len(outside):
         raise IndexOutOfRange(
             f"{name} hold {outside[0]}, which is not a row of the dataset: indices run from 0 to {n_rows - 1}."
         )
-    values, counts = np.unique(array, return_counts=True)
-    if len(values) < len(array):
-        raise RepeatedIndices(f"{name} hold {values[counts > 1][0]} more than once; give each index once.")
+    in_order = np.sort(array)
+    repeated = in_order[1:][in_order[1:] == in_order[:-1]]
+    if len(repeated):
+        raise RepeatedIndices(f"{name} hold {repeated[0]} more than once; give each index once.")
     return array.astype(np.int64)
 
 
-def as_size(value: Any, n_candidates: int, name: str, of_what: str) -> int:
+def as_size(wish: Any, n_all: int, n_left: int, name: str, kind: str) -> int:
     """How many points a count or a fraction asks for.
+
+    Parameters
+    ----------
+    wish : int or float
+        A fraction is one of `n_all` points, and of one point at least.
+    n_all, n_left : int
+        Points of this kind, and those not taken yet.
+    name, kind : str
+        What to call the view and the points in a message.
 
     Raises
     ------
     DataError
         For a negative or too large count, or a fraction outside (0, 1).
     """
-    if isinstance(value, (bool, np.bool_)):
-        raise DataError(f"{name}={value} is neither indices, nor a count, nor a fraction.")
-    if isinstance(value, Integral):
-        if not 0 <= int(value) <= n_candidates:
-            raise DataError(f"{name}={value} points were asked for; there are {n_candidates} {of_what} to draw from.")
-        return int(value)
-    if not 0 < value < 1:
-        raise DataError(f"{name}={value} is not a fraction between 0 and 1; a count of points is given as an int.")
-    return round(float(value) * n_candidates)
+    if isinstance(wish, (bool, np.bool_)):
+        raise DataError(f"{name}={wish} is neither indices, nor a count, nor a fraction.")
+    if isinstance(wish, Integral):
+        size = int(wish)
+    elif 0 < wish < 1:
+        size = max(1, round(float(wish) * n_all))
+        if size == n_left + 1 > 1:  # 0.5 and 0.5 of 7 points round to 4 and 4
+            size = n_left
+    else:
+        raise DataError(f"{name}={wish} is not a fraction between 0 and 1; a count of points is given as an int.")
+    if not 0 <= size <= n_left:
+        raise DataError(f"{name}={wish} asks for {size} {kind}; there are {n_left} to draw from.")
+    return size
 
 
 def draw(
@@ -169,7 +183,7 @@ def split_views(
     owner = np.full(n_rows, "", dtype="U10")
     for name, wish in wishes.items():
         if wish is not None and not is_number(wish):
-            indices = np.sort(as_indices(wish, n_rows, name))
+            indices = np.sort(as_indices(wish, n_rows, f"{name} indices"))
             _require_free(indices, owner, name)
             owner[indices] = name
             views[name] = indices
@@ -178,17 +192,14 @@ def split_views(
             continue
         free = owner == ""
         if wish is None:
-            chosen = np.flatnonzero(free) if name == "train" else np.empty(0, dtype=np.int64)
+            chosen = np.flatnonzero(free & (name == "train"))
         else:
-            pool = free if name == "train" else free & known
-            kind = "rows" if name == "train" else "labelled rows"
-            of_all = as_size(wish, int(known.sum() if name != "train" else n_rows), name, kind)
-            candidates = np.flatnonzero(pool)
-            if of_all > len(candidates):
-                raise DataError(f"{name}={wish} is {of_all} points; {len(candidates)} {kind} are left to draw from.")
-            chosen = draw(
-                candidates, of_all, numpy_generator(seed, "split", name), None if strata is None else strata[candidates]
-            )
+            eligible = np.ones(n_rows, dtype=bool) if name == "train" else known
+            candidates = np.flatnonzero(free & eligible)
+            kind = "rows" if name == "train" else "rows with a label"
+            size = as_size(wish, int(eligible.sum()), len(candidates), name, kind)
+            generator = numpy_generator(seed, "split", name)
+            chosen = draw(candidates, size, generator, None if strata is None else strata[candidates])
         owner[chosen] = name
         views[name] = chosen
     for name in ("test", "validation"):
@@ -230,9 +241,9 @@ def split_labelled(
         least = 2 if strata is None else len(np.unique(strata[candidates]))
         size = min(max(round(WARM_START * len(train)), least), len(candidates))
     elif is_number(labelled):
-        size = as_size(labelled, len(candidates), "labelled", "points of train with a label")
+        size = as_size(labelled, len(candidates), len(candidates), "labelled", "points of train with a label")
     else:
-        indices = as_indices(labelled, len(known), "labelled")
+        indices = as_indices(labelled, len(known), "labelled indices")
         outside = indices[~np.isin(indices, train)]
         if len(outside):
             raise OverlappingViews(

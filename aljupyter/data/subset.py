@@ -98,8 +98,8 @@ class Subset(Dataset[tuple[Tensor, Tensor]]):
         if self._x is None:
             if not self._fits:
                 raise TooLargeForMemory(
-                    f"The features of these {len(self)} points take {_mebibytes(self.nbytes)}, more than the memory "
-                    f"budget of {_mebibytes(self.memory_budget)}. Stream them with `.chunks()` or `.loader()`, or give "
+                    f"The features of these {len(self)} points take {_size(self.nbytes)}, more than the memory "
+                    f"budget of {_size(self.memory_budget)}. Stream them with `.chunks()` or `.loader()`, or give "
                     f"DataManager(..., memory_budget=<bytes>)."
                 )
             self._x = self._features.gather(self.indices)
@@ -136,5 +136,5 @@ class Subset(Dataset[tuple[Tensor, Tensor]]):
         return f"Subset({shape} {str(self._features.dtype).removeprefix('torch.')}, {self.task}{classes}, [{shown}])"
 
 
-def _mebibytes(n_bytes: int) -> str:
-    return f"{n_bytes / 2**20:,.1f} MiB"
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:,.1f} MiB" if n_bytes >= 2**20 else f"{n_bytes:,} bytes"

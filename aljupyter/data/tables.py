@@ -32,7 +32,7 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, low_memory=False)  # a column is typed as a whole, not in pieces
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{name!r} cannot be read as a CSV file: {error}. {advice}") from error
+        raise DataError(f"{name!r} cannot be read as a CSV file: {str(error).strip()}. {advice}") from error
     if len(table.columns) == 1 and any(mark in str(table.columns[0]) for mark in ";\t|"):
         raise DataError(f"{name!r} has one column, {table.columns[0]!r}: not separated by commas. {advice}")
     return table
@@ -62,8 +62,8 @@ class TableSource(Source):
         )
         if all(kind == ID for kind in self._kinds.values()):
             raise DataError(
-                f"No feature is left: of the columns {_listed(table.columns)}, none but target and ids. Give columns "
-                f"that say something about a row."
+                f"No feature is left: the columns {_listed(self._kinds)} only name the rows, for their values all "
+                f"differ. Give columns that say something about a row; codes such as molecules become numbers first."
             )
 
     def features(self, train: np.ndarray) -> Features:
@@ -141,8 +141,9 @@ def _require_finite(numbers: dict[str, np.ndarray]) -> None:
     bad = {name: rows for name, rows in bad.items() if len(rows)}
     if bad:
         shown = [f"{name!r} in {len(rows)} rows, row {rows[0]} first" for name, rows in list(bad.items())[:5]]
+        more = "; ..." if len(bad) > 5 else ""
         raise NonFiniteFeatures(
-            f"Numbers are missing or infinite in {len(bad)} columns: {'; '.join(shown)}{'; ...' if len(bad) > 5 else ''}. "
+            f"Numbers are missing or infinite in {len(bad)} columns: {'; '.join(shown)}{more}. "
             f"Features must be known: drop those rows, table.dropna(subset=[...]), fill them in, "
             f"table.fillna(table.median(numeric_only=True)), or drop the columns."
         )
@@ -156,8 +157,9 @@ def _paired(y: Any, table: pd.DataFrame) -> Any:
     numbered = any(index.equals(pd.RangeIndex(len(table))) for index in (y.index, table.index))
     if same or not numbered:
         raise DataError(
-            f"y is a Series whose index is not the table's{', in this order' if same else ''} (y: {_listed(y.index, 4)}; "
-            f"table: {_listed(table.index, 4)}). To pair by index: y.loc[table.index]; by position: y.to_numpy()."
+            f"y is a Series whose index is not the table's{', in this order' if same else ''} "
+            f"(y: {_listed(y.index, 4)}; table: {_listed(table.index, 4)}). "
+            f"To pair by index: y.loc[table.index]; by position: y.to_numpy()."
         )
     return y
 

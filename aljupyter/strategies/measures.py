@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from aljupyter import informativeness
 from aljupyter.errors import WrongTask
-from aljupyter.posterior import ClassPosterior, Posterior, RegressionPosterior
+from aljupyter.posterior import ClassPosterior, RegressionPosterior
 from aljupyter.strategies.pool import Pool
 
 Limits = tuple[float | None, float | None]
@@ -31,8 +32,14 @@ class Measure:
     needs_model: bool = True
     unit: str = ""
 
-    def values(self, posterior: Posterior) -> Tensor:
-        """The measure at the N points of a posterior, shape (N,)."""
+    def values(self, posterior: Any) -> Tensor:
+        """The measure at the N points of a posterior, shape (N,).
+
+        Raises
+        ------
+        WrongTask
+            For a posterior of another task.
+        """
         raise NotImplementedError
 
     def __call__(self, pool: Pool) -> Tensor:
@@ -71,7 +78,7 @@ class Entropy(Measure):
     task = "classification"
     unit = "nats"
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         return informativeness.entropy(posterior)
 
     def limits(self, n_classes: int | None) -> Limits:
@@ -81,7 +88,7 @@ class Entropy(Measure):
 class LeastConfidence(Measure):
     """One minus the largest class probability; the variance in regression (the paper's Appendix A.1)."""
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         if isinstance(posterior, RegressionPosterior):
             return informativeness.variance(posterior)
         return informativeness.least_confidence(posterior)
@@ -95,7 +102,7 @@ class Margin(Measure):
 
     task = "classification"
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         return informativeness.margin(posterior)
 
     def limits(self, n_classes: int | None) -> Limits:
@@ -107,7 +114,7 @@ class Ratio(Measure):
 
     task = "classification"
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         return informativeness.ratio(posterior)
 
     def limits(self, n_classes: int | None) -> Limits:
@@ -122,7 +129,7 @@ class ClassProbability(Measure):
     def __init__(self, code: int):
         self.code = code
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         if not isinstance(posterior, ClassPosterior):
             raise WrongTask("ClassProbability is a measure for classification.")
         return posterior.mean_N_C[:, self.code]
@@ -139,7 +146,7 @@ class Variance(Measure):
 
     task = "regression"
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         return informativeness.variance(posterior)
 
     def limits(self, n_classes: int | None) -> Limits:
@@ -151,7 +158,7 @@ class StandardDeviation(Measure):
 
     task = "regression"
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         return informativeness.variance(posterior).sqrt()
 
     def limits(self, n_classes: int | None) -> Limits:
@@ -163,7 +170,7 @@ class Greedy(Measure):
 
     task = "regression"
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         return informativeness.greedy(posterior)
 
 
@@ -175,7 +182,7 @@ class Random(Measure):
     def __call__(self, pool: Pool) -> Tensor:
         return torch.from_numpy(pool.generator("random score").random(len(pool)))
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         raise WrongTask("Random() scores points of a pool; it says nothing about a posterior.")
 
     def limits(self, n_classes: int | None) -> Limits:
@@ -188,7 +195,7 @@ class _Constant(Measure):
     def __init__(self, value: float):
         self.value = value
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         return torch.full((len(posterior),), self.value, dtype=torch.float64)
 
     def __call__(self, pool: Pool) -> Tensor:
@@ -212,7 +219,7 @@ class _Combined(Measure):
         self.task = next(iter(tasks), None)
         self.needs_model = left.needs_model or right.needs_model
 
-    def values(self, posterior: Posterior) -> Tensor:
+    def values(self, posterior: Any) -> Tensor:
         return _OPERATIONS[self.operator](self.left.values(posterior), self.right.values(posterior))
 
     def __call__(self, pool: Pool) -> Tensor:

@@ -47,10 +47,9 @@ class TopK:
         # All above the n-th highest score are in; the places left go to those that equal it.
         threshold = np.partition(scores_N, -n)[-n]
         candidates = np.flatnonzero(scores_N >= threshold)
+        precedence: np.ndarray = candidates if self.ties == "first" else -candidates
         if self.ties == "random":
             precedence = generator.random(len(candidates))
-        else:
-            precedence = candidates if self.ties == "first" else -candidates
         return candidates[np.lexsort((precedence, -scores_N[candidates]))[:n]]
 
     def __repr__(self) -> str:

@@ -61,8 +61,12 @@ class Controls:
         offered = list(features)[:MAX_FEATURES]
         self.first = menu("x", offered, "Feature on the horizontal axis", "al-x", "200px")
         self.second = menu("y", offered, "Feature on the vertical axis", "al-y", "200px")
-        self.metric = menu("metric", [(name.replace("_", " "), name) for name in metrics], "What the learning curve shows", "al-metric")
-        self.bar = w.FloatProgress(min=0, max=1, bar_style="success", layout=w.Layout(flex="1 1 120px", min_width="80px"))
+        self.metric = menu(
+            "metric", [(name.replace("_", " "), name) for name in metrics], "What the learning curve shows", "al-metric"
+        )
+        self.bar = w.FloatProgress(
+            min=0, max=1, bar_style="success", layout=w.Layout(flex="1 1 120px", min_width="80px")
+        )
         self.bar.add_class("al-progress")
         self.bar.tooltip = "Progress of what is under way"
         self.words = w.Label(layout=w.Layout(min_width="0"))

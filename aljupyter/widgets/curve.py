@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 import bqplot as bq
 import ipywidgets as w
@@ -14,7 +13,7 @@ from aljupyter.widgets import theme
 from aljupyter.widgets.cleanup import close_tree
 from aljupyter.widgets.frames import CurveFrame
 
-_MARGIN = {"top": 22, "bottom": 46, "left": 62, "right": 16}
+_MARGIN = {"top": 8, "bottom": 46, "left": 62, "right": 16}
 
 
 class CurveView:
@@ -29,24 +28,23 @@ class CurveView:
         def level(colour: str) -> tuple[bq.Lines, bq.Label]:
             line = bq.Lines(x=empty, y=empty, scales=scales, colors=[colour], line_style="dashed", stroke_width=1.5)
             text = bq.Label(
-                x=empty, y=empty, text=[], scales=scales, colors=[colour], default_size=12, font_weight="normal",
-                apply_clip=False,
+                x=empty, y=empty, text=[], scales=scales, colors=[theme.TEXT], default_size=12, font_weight="normal",
+                align="end", apply_clip=False,
             )  # fmt: skip
             return line, text
 
         self.ceiling, self._ceiling_text = level(theme.CEILING_COLOUR)
         self.floor, self._floor_text = level(theme.FLOOR_COLOUR)
-        self._ceiling_text.y_offset, self._floor_text.y_offset = -10, -10
-        self._floor_text.align = "end"
         self.curve = bq.Lines(
-            x=empty, y=empty, scales=scales, colors=[theme.CURVE_COLOUR], stroke_width=2, marker="circle", marker_size=22
-        )
+            x=empty, y=empty, scales=scales, colors=[theme.CURVE_COLOUR], stroke_width=2, marker="circle",
+            marker_size=22,
+        )  # fmt: skip
         self.present = bq.Scatter(
             x=empty, y=empty, scales=scales, colors=[theme.ASKED_COLOUR], stroke=theme.OUTLINE, default_size=80,
             enable_hover=False, apply_clip=False,
         )  # fmt: skip
-        style = {"label_color": theme.TEXT, "grid_color": theme.GRID_LINE}
-        self._x_axis = bq.Axis(scale=self._x, label="labels", label_offset="34px", grid_lines="none", **style)
+        style = {"label_color": theme.TEXT, "grid_lines": "none"}
+        self._x_axis = bq.Axis(scale=self._x, label="labels", label_offset="34px", **style)
         self._y_axis = bq.Axis(scale=self._y, side="left", label_offset="46px", **style)
         self.figure = bq.Figure(
             marks=[self.ceiling, self.floor, self._ceiling_text, self._floor_text, self.curve, self.present],
@@ -65,12 +63,13 @@ class CurveView:
             self.curve.x, self.curve.y = x, y
         with self.present.hold_sync():
             self.present.x, self.present.y = x[-1:].copy(), y[-1:].copy()
-        ends = [self._x.min, self._x.max]
-        _level(self.ceiling, self._ceiling_text, ends, 0, frame.ceiling, f"all {frame.n_train} labelled")
-        _level(self.floor, self._floor_text, ends, 1, frame.floor, "without a model")
-        name = frame.metric.replace("_", " ")
+        name, up = frame.metric.replace("_", " "), 1
         if frame.metric in LOWER_IS_BETTER:
-            name += " (lower is better)"
+            name, up = f"{name} (lower is better)", -1
+        ends = self._x.min, self._x.max
+        # words stand outside the two lines, for the curve runs between them
+        _level(self.ceiling, self._ceiling_text, ends, frame.ceiling, f"all {frame.n_train} labelled", -10 * up)
+        _level(self.floor, self._floor_text, ends, frame.floor, "without a model", 10 * up)
         self._y_axis.label = name
         caption = "<b>learning curve</b>"
         if not len(x):
@@ -84,9 +83,9 @@ class CurveView:
         ahead = 10 * (int((last - first) / 10 * 1.25) + 1)
         values = np.array([*y, *(v for v in (frame.ceiling, frame.floor) if v is not None and np.isfinite(v))])
         low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-        pad = 0.06 * (high - low) or 0.05
+        pad = 0.08 * (high - low) or 0.05
         for axis, scale, limits, integer in (
-            (self._x_axis, self._x, (first, first + ahead), True),
+            (self._x_axis, self._x, (first - 0.03 * ahead, first + ahead), True),
             (self._y_axis, self._y, (low - pad, high + pad), False),
         ):
             with scale.hold_sync():
@@ -117,11 +116,17 @@ class CurveView:
         close_tree(self.widget)
 
 
-def _level(line: bq.Lines, text: bq.Label, ends: list[Any], side: int, value: float | None, words: str) -> None:
-    """Draw a horizontal line with its words at one end, or nothing."""
-    known = value is not None and np.isfinite(value)
+def _floats(*values: float) -> np.ndarray:
+    return np.array(values, dtype=np.float32)
+
+
+def _level(
+    line: bq.Lines, text: bq.Label, ends: tuple[float, float], value: float | None, words: str, offset: int
+) -> None:
+    """Draw a horizontal line with its words at the right end, `offset` pixels below it; or nothing."""
+    at = [] if value is None or not np.isfinite(value) else [float(value)]
     with line.hold_sync():
-        line.x, line.y = np.float32(ends if known else []), np.float32([value, value] if known else [])
+        line.x, line.y = _floats(*ends if at else ()), _floats(*at, *at)
     with text.hold_sync():
-        text.x, text.y = np.float32([ends[side]] if known else []), np.float32([value] if known else [])
-        text.text = [f"{words}: {theme.number(float(value))}"] if known and value is not None else []
+        text.x, text.y = _floats(*ends[1:] if at else ()), _floats(*at)
+        text.text, text.y_offset = [f"{words}: {theme.number(level)}" for level in at], offset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import difflib
 import threading
 from collections.abc import Callable, Iterable
@@ -11,18 +12,16 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
-import numpy as np
 
 from aljupyter import strategies
 from aljupyter.control import Control
-from aljupyter.errors import LearnerBusyError, NoLabels, OneClassOnly, RoundCancelled, ViewError
-from aljupyter.models.base import ModelManager
+from aljupyter.errors import LearnerBusyError, RoundCancelled, ViewError
 from aljupyter.records import RoundRecord
 from aljupyter.widgets import text
 from aljupyter.widgets.cleanup import close_tree
 from aljupyter.widgets.controller import Controller
 from aljupyter.widgets.controls import FEATURES, PCA, Controls
-from aljupyter.widgets.frames import NO_POINTS, Moment
+from aljupyter.widgets.follower import Follower
 from aljupyter.widgets.planes import FeaturePlane, Inputs, PlaneChoice, PrincipalPlane, choose_plane
 from aljupyter.widgets.screen import Screen
 
@@ -92,16 +91,15 @@ class Explorer:
         self._screen = Screen(learner.data, measures, measure, metric, chosen, int(grid), learner.floor_performance())
 
         self._say_lock = threading.RLock()  # of buttons and status; never held while anything is computed
-        self._refreshing = self._stale = self._closed = self._ceiling_known = False
-        self._shown: tuple[Any, ...] = ()
-        self._problem = ""
-        self._following: int | None = None
+        self._closed = self._ceiling_known = False
+        self._setting_menu: int | None = None  # the thread that does
         self._named = {name: strategies.get(name) for name in strategies.names(learner.data.task)}
         self._controls = Controls(list(self._named), list(measures), list(learner.metric_names), self._inputs.names)
         self.widget = w.VBox([self._controls.widget, self._screen.widget], layout=w.Layout(width="100%"))
         self.widget.add_class("al-explorer")
         self._controls.measure.value, self._controls.metric.value = measure, metric
         self._controls.show_plane(chosen.features if isinstance(chosen, FeaturePlane) else None)
+        self._follower = Follower(learner, self._screen, self._controls.batch.value)
         self._controller = Controller(self._on_progress, self._on_busy, synchronous)
         self._connect()
         learner.observe(self._on_event)
@@ -164,7 +162,7 @@ class Explorer:
             button.on_click(lambda _, start=start: self._try(start))
         for menu, change in (
             (controls.strategy, self._change_strategy),
-            (controls.batch, self._show_again),
+            (controls.batch, self._change_batch),
             (controls.plane, self._change_plane),
             (controls.first, self._change_plane),
             (controls.second, self._change_plane),
@@ -202,7 +200,7 @@ class Explorer:
             except Exception as error:
                 self._fail(error)
                 raise
-            self._say_status(done)
+            self._say_status("Cancelled after the round, before its model was fitted. " if control.cancelled else done)
             return result
 
         return self._controller.start(job)
@@ -219,12 +217,12 @@ class Explorer:
                 self.last_error = None
             self._controls.set_busy(busy, can_undo=len(self.learner.history) > 0)
         if not busy:
-            if self._stale:
-                self._try(self._show_again)
+            if self._follower.stale:
+                self._try(self._follower.refresh)
             self._look_for_ceiling()
 
     def _on_progress(self, fraction: float, words: str) -> None:
-        if not (self._refreshing or self._closed):  # while the picture follows a round, that round has been reported
+        if not (self._follower.at_work or self._closed):  # the round that a picture is made of has been reported
             with self._say_lock:
                 self._controls.report(fraction, words)
 
@@ -262,8 +260,12 @@ class Explorer:
         )
         self._show_again()
 
+    def _change_batch(self) -> None:
+        self._follower.batch = self._controls.batch.value
+        self._show_again()
+
     def _change_strategy(self) -> None:
-        if self._following == threading.get_ident():
+        if self._setting_menu == threading.get_ident():
             return  # the menu follows the learner, not the other way round
         try:
             self.learner.strategy = self._named[self._controls.strategy.value]
@@ -272,91 +274,29 @@ class Explorer:
             raise
 
     def _show_again(self) -> None:
-        """Show the present state anew, fitting nothing; after the call under way where there is one."""
-        try:
-            self._refresh(None)
-        except LearnerBusyError:
-            self._stale = True
+        """Show the present state anew, fitting nothing; when the call under way has ended, where there is one."""
+        with contextlib.suppress(LearnerBusyError):
+            self._follower.refresh()
+            self._say_status()
 
     # --- following the learner --------------------------------------------------------------------------------------
 
     def _on_event(self, event: str) -> None:
-        """The learner changed, by whatever thread: this one has its turn."""
-        if not (self._closed or self._refreshing):
+        """The learner changed; this thread did it, and has its turn."""
+        if not (self._closed or self._follower.at_work):
             self._follow()
 
     def _follow(self) -> None:
         try:
-            self._refresh(self._controller.control or Control())
+            self._follower.refresh(self._controller.control or Control())
+            self._show_strategy()
             self._say_status()
+        except KeyboardInterrupt:  # of a cell whose round is done, while the model was fitted for the picture
+            self._follower.refresh()
+            self._say_status()
+            raise
         except Exception as error:
             self._fail(error)
-
-    def _refresh(self, control: Control | None) -> None:
-        """Draw the learner as it is, fitting it first where a control is given.
-
-        Raises
-        ------
-        LearnerBusyError
-            If another thread has the learner's turn.
-        """
-        learner = self.learner
-        with learner._turn:
-            self._refreshing, self._problem = True, ""
-            try:
-                message, model = self._model(control)
-                # two events of one round, or a fit that another Explorer asked for, need one picture
-                shown = (learner.history, learner.n_labels, learner.is_current, learner.strategy,
-                         self._controls.batch.value, self._screen.plane, self._problem)  # fmt: skip
-                if shown == self._shown:
-                    return
-                moment = Moment(
-                    labelled=learner.data.labelled,
-                    unlabelled=learner.data.unlabelled.indices,
-                    asked=learner.history[-1].indices if len(learner.history) else NO_POINTS,
-                    candidates=self._candidates(),
-                    model=model,
-                    is_current=learner.is_current,
-                    history=learner.history,
-                    metrics=learner.metrics,
-                )
-                self._screen.look(moment, message)
-                self._shown, self._stale = shown, False
-            finally:
-                self._refreshing = False
-        self._show_strategy()
-
-    def _model(self, control: Control | None) -> tuple[str, ModelManager | None]:
-        """What stands beside the heat, and the model that it shows."""
-        learner = self.learner
-        try:
-            if control is not None:
-                learner.fit(control)
-        except NoLabels:
-            return "No labels yet: Step with the strategy random, or give some with learner.label(indices, labels).", None
-        except OneClassOnly:
-            return "Labels of one class only, and a model needs two: Step with the strategy random.", None
-        except RoundCancelled:
-            pass
-        except Exception as error:  # a round that is done stays done: the picture says that its model is missing
-            self._problem, self.last_error = str(error), error
-        if learner.is_current:
-            return "", learner.model
-        if learner.model.is_fitted:
-            return "by the model before the last labels: Step fits it anew", learner.model
-        return "No model is fitted on these labels yet: Step fits it.", None
-
-    def _candidates(self) -> np.ndarray:
-        """What the strategy would ask now; none where that takes a fit first."""
-        learner = self.learner
-        left = len(learner.data.unlabelled)
-        if not left or (learner.strategy.needs_model and not learner.is_current):
-            return NO_POINTS
-        try:
-            return learner.query(min(self._controls.batch.value, left)).indices
-        except Exception as error:
-            self._problem, self.last_error = str(error), error
-            return NO_POINTS
 
     def _show_strategy(self) -> None:
         """Let the menu say which strategy the learner has, also one that has no name."""
@@ -365,13 +305,13 @@ class Explorer:
         self._named[name] = current
         with self._say_lock:
             menu = self._controls.strategy
-            self._following = threading.get_ident()
+            self._setting_menu = threading.get_ident()
             try:
                 if name not in menu.options:
                     menu.options = [*menu.options, name]
                 menu.value = name
             finally:
-                self._following = None
+                self._setting_menu = None
 
     # --- the status line --------------------------------------------------------------------------------------------
 
@@ -381,8 +321,8 @@ class Explorer:
     def _say_status(self, before: str = "") -> None:
         with self._say_lock:
             self._controls.allow_undo(not self._controller.busy and len(self.learner.history) > 0)
-            if self._problem:
-                self._controls.say(self._problem, error=True)
+            if self._follower.problem is not None:
+                self._fail(self._follower.problem)
             else:
                 self._controls.say(before + self._status())
 

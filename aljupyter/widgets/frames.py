@@ -1,4 +1,4 @@
-"""What a picture shows, as plain numbers: no widget is known here, so a frame can be made and checked without a browser.
+"""What a picture shows, as plain numbers: no widget is known here, so a frame can be checked without a browser.
 
 A moment (present or past) goes in, frames come out; views draw frames and nothing else.
 """
@@ -186,8 +186,9 @@ class Painter:
         if plane.is_line:
             curves = self._curves()
             low, high = self._range_of_line(curves, labels)
+            height = high - low
             # below the curves, a strip: the heat with the pool on it
-            y_limits, y_extent = (low - 0.16 * (high - low), high), (low - 0.15 * (high - low), low - 0.05 * (high - low))
+            y_limits, y_extent = (low - 0.16 * height, high), (low - 0.15 * height, low - 0.05 * height)
             for key, points in at.items():
                 known = key in ("labelled", "asked")
                 y = self._height(points.indices, moment.labelled, low) if known else np.mean(y_extent)
@@ -219,7 +220,7 @@ class Painter:
         return Heat(values.reshape(height, -1), self.plane.x_limits, y_extent, limits, title)
 
     def _colour_limits(self, measure: Measure, name: str, values: np.ndarray) -> Limits:
-        """Limits that stay over rounds, so that the same colour means the same: the measure's own, or all seen so far."""
+        """Limits that last, so that a colour means the same in every round: the measure's own, or all seen so far."""
         low, high = measure.limits(self.data.n_classes)
         seen_low, seen_high = self._limits.get(name, (np.inf, -np.inf))
         limits = (

@@ -57,7 +57,7 @@ class HeatmapView:
             )  # fmt: skip
             self.lines = bq.Lines(x=empty, y=empty, scales=scales, colors=colours, stroke_width=2)
             marks += [self.band, self.lines]
-        style = {"label_color": theme.TEXT, "grid_color": theme.GRID_LINE, "grid_lines": "none"}
+        style = {"label_color": theme.TEXT, "grid_lines": "none"}
         self._x_axis = bq.Axis(scale=self._x, label_offset="34px", **style)
         self._y_axis = bq.Axis(scale=self._y, side="left", label_offset="46px", **style)
         self._colour_axis = bq.ColorAxis(scale=self.colours, side="right", label_color=theme.TEXT)
@@ -79,6 +79,7 @@ class HeatmapView:
         _set_axis(self._x_axis, self._x, frame.x_limits, frame.x_label)
         low = frame.heat.y_extent[1] if self._is_line and frame.heat is not None else frame.y_limits[0]
         _set_axis(self._y_axis, self._y, frame.y_limits, frame.y_label, ticks_from=low)
+        self._colour_axis.visible = frame.heat is not None
         if frame.heat is None:
             self.image.visible = False
         else:
@@ -100,7 +101,7 @@ class HeatmapView:
         # row 0 of a picture is its top
         self._images[0].value = theme.encode_png(levels[::-1], theme.heat_palette())
         with self.image.hold_sync():
-            self.image.x, self.image.y = np.float32(heat.x_extent), np.float32(heat.y_extent)
+            self.image.x, self.image.y = _float32(heat.x_extent), _float32(heat.y_extent)
             self.image.image = self._images[0]
             self.image.visible = True
         if (self.colours.min, self.colours.max) != heat.limits:
@@ -110,15 +111,16 @@ class HeatmapView:
         _set_ticks(self._colour_axis, ticks)
 
     def _render_curves(self, curves: Curves | None) -> None:
-        empty = np.zeros(0, np.float32)
-        x = empty if curves is None else curves.x_N.astype(np.float32)
-        y = empty if curves is None else curves.y_K_N.astype(np.float32)
+        x: Any = []
+        y: Any = []
+        band: list[Any] = []
+        if curves is not None:
+            x, y = curves.x_N, curves.y_K_N
+            band = [] if curves.lower_N is None else [curves.lower_N, curves.upper_N]
         with self.lines.hold_sync():
-            self.lines.x, self.lines.y = x, y
-        bounded = curves is not None and curves.lower_N is not None and curves.upper_N is not None
-        band = np.float32([curves.lower_N, curves.upper_N]) if bounded else empty  # type: ignore[union-attr]
+            self.lines.x, self.lines.y = _float32(x), _float32(y)
         with self.band.hold_sync():
-            self.band.x, self.band.y = (x if bounded else empty), band
+            self.band.x, self.band.y = _float32(x if len(band) else []), _float32(band)
 
     def summary(self) -> str:
         """What is on the screen, in words; heat values are read back from the picture."""
@@ -127,21 +129,19 @@ class HeatmapView:
             heat = f"No heatmap yet over {over}."
         else:
             low, high = self.colours.min, self.colours.max
-            levels = theme.decode_png(self.image.image.value)[::-1]
-            values = low + levels / 255 * (high - low)
-            row, column = np.unravel_index(values.argmax(), values.shape)
-            (x0, x1), (y0, y1) = self.image.x, self.image.y
-            x = x0 + (column + 0.5) * (x1 - x0) / values.shape[1]
-            y = y0 + (row + 0.5) * (y1 - y0) / values.shape[0]
-            at = theme.number(x) if self._is_line else f"({theme.number(x)}, {theme.number(y)})"
+            values = low + theme.decode_png(self.image.image.value) / 255 * (high - low)
             heat = (
                 f"Heatmap: {self._title} over {over}, from {theme.number(values.min())} to "
-                f"{theme.number(values.max())}, mean {theme.number(values.mean())}, highest at {at}."
+                f"{theme.number(values.max())}, mean {theme.number(values.mean())}."
             )
         return f"{heat}\n{self.points.summary(self._n_pool)}"
 
     def close(self) -> None:
         close_tree(self.widget, *self._images)
+
+
+def _float32(values: Any) -> np.ndarray:
+    return np.asarray(values).astype(np.float32)  # a fresh array: bqplot sends nothing for one changed in place
 
 
 def _set(widget: w.Widget, **values: Any) -> None:

@@ -91,14 +91,15 @@ class Inputs:
         return (float(scale), float(offset)) if fits and scale > 0 else (1.0, 0.0)
 
     def _raw_column(self, j: int) -> np.ndarray | None:
-        raw = self._raw
+        """The column of the raw table that input j may come from, at the sampled rows."""
+        raw: Any = self._raw
         if hasattr(raw, "columns"):  # a DataFrame
-            column = raw[self.names[j]] if self.names[j] in raw.columns else None
+            if self.names[j] not in raw.columns:
+                return None
+            column = raw[self.names[j]]
         elif isinstance(raw, (np.ndarray, Tensor)) and raw.ndim == 2 and raw.shape[1] == self.n:
             column = raw[:, j]
         else:
-            column = None
-        if column is None:
             return None
         try:
             values = np.asarray(column, dtype=float)[self._rows]
@@ -206,7 +207,7 @@ class PrincipalPlane(Plane):
 
 
 def _two_largest_components(centred_M_D: np.ndarray) -> np.ndarray:
-    """Unit vectors of shape (2, D), each with its largest entry positive: the sign is free, and would flip the picture."""
+    """Unit vectors of shape (2, D), each with its largest entry positive: signs are free, and could flip the plane."""
     if min(centred_M_D.shape) <= 200:
         axes = np.linalg.svd(centred_M_D, full_matrices=False)[2][:2]
     else:

@@ -80,9 +80,9 @@ class PoolMarks:
         entries.append(f"{_symbol('circle', 'none', theme.ASKED_COLOUR, 2)} just asked")
         entries.append(f"{_symbol('cross', '#ffffff')} next")
         drawn, all_ = len(frame.pool), frame.n_pool
-        count = f"{all_}" if drawn == all_ else f"{drawn} of {all_}"
-        entries.append(f'{_symbol("circle", theme.POOL_COLOUR).replace("5.5", "3")} pool, {count} drawn')
-        return "".join(f'<span style="white-space:nowrap;margin-right:14px">{entry}</span>' for entry in entries)
+        count = f"{all_}" if drawn == all_ else f"{drawn} of {all_} drawn"
+        entries.append(f"{_symbol('circle', theme.POOL_COLOUR).replace('5.5', '3')} pool ({count})")
+        return "".join(f'<span style="white-space:nowrap;margin-right:10px">{entry}</span>' for entry in entries)
 
     def summary(self, n_pool: int) -> str:
         """How many points of which kind are drawn, and where the next ones lie."""

@@ -1,4 +1,4 @@
-"""The two pictures of an Explorer and what they show: the moment that was looked at, by the measure and metric chosen."""
+"""The two pictures of an Explorer, and what they show: a moment, by the measure and the metric chosen."""
 
 from __future__ import annotations
 
@@ -84,9 +84,7 @@ class Screen:
             if self._moment is None:
                 return
             plane = self._looked_by.frame(self._moment, self._measures[self.measure], self.measure, self._message)
-            curve = frames.curve_frame(
-                self._moment, self.metric, len(self._data.train), self.ceiling, self._floor
-            )
+            curve = frames.curve_frame(self._moment, self.metric, len(self._data.train), self.ceiling, self._floor)
             self._frames = plane, curve
             self.heatmap.render(plane)
             self.curve.render(curve)

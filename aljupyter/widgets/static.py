@@ -1,4 +1,7 @@
-"""The Explorer as one still picture, for notebooks read without a kernel. matplotlib's object API: pyplot keeps state."""
+"""The Explorer as one still picture, for notebooks read without a kernel.
+
+matplotlib's object API only: pyplot keeps figures in a state of its own, and is not for threads.
+"""
 
 from __future__ import annotations
 
@@ -52,18 +55,18 @@ def _draw_plane(figure: Figure, axes: Axes, frame: PlaneFrame, classes: Sequence
             axes.fill_between(
                 frame.curves.x_N, frame.curves.lower_N, frame.curves.upper_N, color=theme.CURVE_COLOUR, alpha=0.2, lw=0
             )
-    edge = {"edgecolors": theme.OUTLINE}
-    axes.scatter(*frame.pool.xy.T, s=6, c=theme.POOL_COLOUR, linewidths=0.4, **edge)
+
+    def scatter(points: np.ndarray, size: float, colour: str, **style: Any) -> None:
+        axes.scatter(points[:, 0], points[:, 1], s=size, c=colour, **{"edgecolors": theme.OUTLINE, **style})
+
+    scatter(frame.pool.xy, 6, theme.POOL_COLOUR, linewidths=0.4)
     if classes is None:
-        axes.scatter(*frame.labelled.xy.T, s=36, c=theme.VALUE_COLOUR, label="labelled", **edge)
+        scatter(frame.labelled.xy, 36, theme.VALUE_COLOUR, label="labelled")
     for code, name in enumerate(classes if classes is not None else ()):
-        xy = frame.labelled.xy[frame.labels == code]
         marker, colour = _MARKERS[theme.class_shape(code)], theme.class_colour(code)
-        axes.scatter(*xy.T, s=36, marker=marker, c=colour, label=_plain(name), **edge)
-    axes.scatter(
-        *frame.asked.xy.T, s=130, facecolors="none", edgecolors=theme.ASKED_COLOUR, linewidths=2, label="just asked"
-    )
-    axes.scatter(*frame.candidates.xy.T, s=70, marker="P", c="white", label="next", **edge)
+        scatter(frame.labelled.xy[frame.labels == code], 36, colour, marker=marker, label=_plain(name))
+    scatter(frame.asked.xy, 130, "none", edgecolors=theme.ASKED_COLOUR, linewidths=2, label="just asked")
+    scatter(frame.candidates.xy, 70, "white", marker="P", label="next")
     axes.set(xlim=frame.x_limits, ylim=frame.y_limits)
     axes.set_xlabel(frame.x_label, parse_math=False)
     axes.set_ylabel(frame.y_label, parse_math=False)

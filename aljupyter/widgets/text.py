@@ -11,11 +11,8 @@ from aljupyter.widgets.theme import number
 
 
 def points(n: int) -> str:
+    """``1 point``, ``2 points``."""
     return "1 point" if n == 1 else f"{n} points"
-
-
-def metric_words(metric: str) -> str:
-    return metric.replace("_", " ")
 
 
 def standing(learner: Any, metric: str, previous: float | None = None) -> str:
@@ -28,7 +25,7 @@ def standing(learner: Any, metric: str, previous: float | None = None) -> str:
     if previous is not None and np.isfinite(previous) and np.isfinite(value):
         difference = value - previous
         change = f" ({'+' if difference >= 0 else '-'}{number(abs(difference), like=value)})"
-    return f"{metric_words(metric)} {number(value)}{change}, {labelled}"
+    return f"{metric.replace('_', ' ')} {number(value)}{change}, {labelled}"
 
 
 def status(learner: Any, metric: str) -> str:

@@ -1,4 +1,4 @@
-"""Colours, shapes and number formats that the views share; readable in light and dark, and with colour-vision deficiency."""
+"""Colours, shapes and number formats that the views share: in light and dark, with and without colour vision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUE_COLOUR = "#E69F00"
 POOL_COLOUR = "#ffffff"
 ASKED_COLOUR = "#e8202a"
 OUTLINE = "#1a1a1a"
-CURVE_COLOUR = "#0072B2"
+CURVE_COLOUR = "#2186c4"  # between Okabe-Ito's blues: stands out on white and on black
 CEILING_COLOUR = "#009E73"
 FLOOR_COLOUR = "#888888"
 
@@ -24,16 +24,17 @@ FLOOR_COLOUR = "#888888"
 TEXT = "var(--jp-content-font-color1, #333333)"
 FAINT_TEXT = "var(--jp-content-font-color2, #666666)"
 ERROR_TEXT = "var(--jp-error-color1, #d32f2f)"
-GRID_LINE = "var(--jp-border-color2, #cccccc)"
 
 HEAT_MAP = "cividis"
 
 
 def class_colour(code: int) -> str:
+    """Colour of a class by its code."""
     return COLOURS[code % len(COLOURS)]
 
 
 def class_shape(code: int) -> str:
+    """Marker of a class by its code; with the colours, 35 classes before a pair comes again."""
     return SHAPES[code % len(SHAPES)]
 
 

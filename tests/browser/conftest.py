@@ -1,4 +1,4 @@
-"""JupyterLab in a browser: one server and one Chromium a test session, without tokens, settings of the user, or the net.
+"""JupyterLab in a browser: one server and one Chromium a test session, apart from the user's settings and the net.
 
 ``open_notebook(notebook)`` opens a notebook in a page of its own and gives a :class:`NotebookPage`; after the test it
 takes a screenshot into ``AL_SHOTS`` (a temporary folder where not set) and fails the test if the page had errors.

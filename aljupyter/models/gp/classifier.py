@@ -119,7 +119,7 @@ class GPClassifier(ClassifierMixin, BaseEstimator):
             starts = [model.theta, self._second_start(model)]
             if start is not None:
                 model.f_N = start.f_N
-                starts = [start.theta, starts[1]]
+                starts = [start.theta, starts[start.turn % 2]]
             model.learn(self.optimizer, starts, start.inverse_hessian if start else None, control)
         self.classes_, self.models_ = classes, problems
         return self

@@ -38,8 +38,8 @@ class LogInterval(Interval):
     """
 
     def __init__(self, lower: float | Tensor = WIDEST[0], upper: float | Tensor = WIDEST[1]):
-        super().__init__(lower, upper, transform=torch.exp, inv_transform=torch.log)
-        self.lower_bound = torch.as_tensor(lower, dtype=torch.float64)  # the parent rounds them to float32
+        super().__init__(0.0, math.inf, transform=torch.exp, inv_transform=torch.log)
+        self.lower_bound = torch.as_tensor(lower, dtype=torch.float64)  # the parent would round them to float32
         self.upper_bound = torch.as_tensor(upper, dtype=torch.float64)
 
     def transform(self, tensor: Tensor) -> Tensor:

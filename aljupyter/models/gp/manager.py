@@ -31,6 +31,7 @@ class GPManager(ModelManager):
         self._template = estimator
         self._fitted: GPClassifier | GPRegressor | None = None
         self._n_classes: int | None = None
+        self._n_fits = 0
         self.task = "classification" if isinstance(estimator, GPClassifier) else "regression"
 
     def __repr__(self) -> str:
@@ -47,7 +48,7 @@ class GPManager(ModelManager):
         return self._fitted
 
     def reset(self) -> None:
-        self._fitted, self._n_classes = None, None
+        self._fitted, self._n_classes, self._n_fits = None, None, 0
 
     def clone(self) -> GPManager:
         return GPManager(clone(self._template))
@@ -61,8 +62,8 @@ class GPManager(ModelManager):
         if isinstance(estimator, GPClassifier):
             estimator.fit_from(x_N_D, y_N, self._warm_classifier(x_N_D, y_N), control)
         else:
-            estimator.fit_from(x_N_D, y_N, self._warm_regressor(), control)
-        self._fitted, self._n_classes = estimator, labelled.n_classes
+            estimator.fit_from(x_N_D, y_N, self._warm_regressor(x_N_D), control)
+        self._fitted, self._n_classes, self._n_fits = estimator, labelled.n_classes, self._n_fits + 1
 
     def _warm_classifier(self, x_N_D: Tensor, y_N: NDArray[np.int64]) -> list[WarmStart] | None:
         last = self._fitted
@@ -72,13 +73,15 @@ class GPManager(ModelManager):
             return None
         # the last model's latent mean: its mode at points that it knew, its prediction at new ones
         return [
-            WarmStart(model.theta, model.inverse_hessian, model.latent(x_N_D.to(model.x_N_D))[0])
+            WarmStart(model.theta, model.inverse_hessian, self._n_fits, model.latent(x_N_D.to(model.x_N_D))[0])
             for model in last.models_
         ]
 
-    def _warm_regressor(self) -> WarmStart | None:
+    def _warm_regressor(self, x_N_D: Tensor) -> WarmStart | None:
         last = self._fitted
-        return WarmStart(last.theta_, last.model_.inverse_hessian) if isinstance(last, GPRegressor) else None
+        if not isinstance(last, GPRegressor) or last.n_features_in_ != x_N_D.shape[1]:
+            return None
+        return WarmStart(last.theta_, last.model_.inverse_hessian, self._n_fits)
 
     def posterior(self, x: Tensor | Subset) -> Posterior:
         """What the GP says about points, in chunks.
@@ -119,12 +122,14 @@ class GPManager(ModelManager):
         if isinstance(self._fitted, GPClassifier):
             models = self._fitted.models_
             return {
+                "n_fits": self._n_fits,
                 "n_classes": self._n_classes,
                 "theta": torch.from_numpy(np.stack([model.theta for model in models])),
                 "inverse_hessian": torch.from_numpy(np.stack([model.inverse_hessian for model in models])),
                 "f": torch.stack([model.posterior.f_N for model in models]).cpu(),
             }
         return {
+            "n_fits": self._n_fits,
             "n_classes": None,
             "theta": torch.from_numpy(self._fitted.theta_),
             "inverse_hessian": torch.from_numpy(self._fitted.model_.inverse_hessian),
@@ -146,4 +151,4 @@ class GPManager(ModelManager):
             raise ModelError(
                 f"This state is not of {self!r} fitted on these {len(labelled)} points: {error}."
             ) from error
-        self._fitted, self._n_classes = estimator, state["n_classes"]
+        self._fitted, self._n_classes, self._n_fits = estimator, state["n_classes"], state["n_fits"]

@@ -34,6 +34,7 @@ class WarmStart(NamedTuple):
 
     theta: Vector
     inverse_hessian: NDArray[np.float64]
+    turn: int  # the cold starts take turns as the second start
     f_N: Tensor | None = None  # latent values to start Newton's iteration from
 
 

@@ -67,12 +67,13 @@ def bfgs(
     H = np.eye(len(start)) if inverse_hessian is None else inverse_hessian
     x = np.clip(start, lower, upper)
     value, gradient = _checked(objective, x, control)
+    stalled = 0
     for _ in range(_MAX_ITERATIONS):
         # coordinates that lean on a bound are out of play
         free = ~(((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0)))
         if not math.isfinite(value) or np.abs(gradient[free]).max(initial=0.0) <= _GRADIENT_TOLERANCE:
             break
-        direction = np.where(free, -H @ np.where(free, gradient, 0.0), 0.0)
+        direction = _descent(H, gradient, free)
         slope = float(direction @ gradient)
         if not slope < 0:
             H, fresh = np.eye(len(x)), True
@@ -103,7 +104,10 @@ def bfgs(
             if fresh:
                 H, fresh = np.eye(len(x)) * curvature / float(change @ change), False
             H = _updated(H, moved, change, curvature)
+        stalled = stalled + 1 if value - new_value <= 1e-12 * (1 + abs(value)) else 0  # rounding is all that is left
         x, value, gradient = new_x, new_value, new_gradient
+        if stalled == 2:
+            break
     return Optimum(x, value, H)
 
 
@@ -111,6 +115,17 @@ def _checked(objective: Objective, x: Vector, control: Control | None) -> tuple[
     if control is not None:
         control.check()
     return objective(x)
+
+
+def _descent(H: NDArray[np.float64], gradient: Vector, free: NDArray[np.bool_]) -> Vector:
+    """Quasi-Newton direction in the free coordinates, with the others held.
+
+    The inverse of the Hessian's free block is H's free block less its Schur complement by the rest.
+    """
+    direction = np.zeros_like(gradient)
+    H_free, cross, H_held = H[np.ix_(free, free)], H[np.ix_(free, ~free)], H[np.ix_(~free, ~free)]
+    direction[free] = -(H_free - cross @ np.linalg.solve(H_held, cross.T)) @ gradient[free]
+    return direction
 
 
 def _backtrack(rise: float, slope: float) -> float:

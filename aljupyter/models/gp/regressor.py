@@ -119,7 +119,7 @@ class GPRegressor(RegressorMixin, BaseEstimator):
         starts = [model.theta, self._second_start(model)]
         inverse_hessian = None
         if warm is not None and self.optimizer == "fast":
-            starts[0], inverse_hessian = warm.theta, warm.inverse_hessian
+            starts, inverse_hessian = [warm.theta, starts[warm.turn % 2]], warm.inverse_hessian
         model.learn(self.optimizer, starts, inverse_hessian, control)
         self.model_, self._y_mean, self._y_scale = model, mean, scale
         return self

@@ -1,0 +1,498 @@
+"""The Explorer without a browser: what buttons do to the learner, and what the learner does to the picture."""
+
+import asyncio
+import threading
+import time
+
+import numpy as np
+import pytest
+from ipywidgets.widgets.widget import _instances as open_widgets
+
+import aljupyter as al
+from aljupyter.errors import EmptyPool, LearnerBusyError, NoLabels, RoundCancelled, ViewError
+from aljupyter.strategies import Measure, Random, Strategy
+from tests.managers import Mean, NearestMean
+
+
+def make_learner(n=60, n_features=2, labelled=6, model=None, strategy=None, **more):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 2
+    x = rng.normal(size=(n, n_features)) + 2 * y[:, None]
+    data = al.DataManager(x, np.array(["no", "yes"])[y], test=0.25, labelled=labelled, seed=0, **more)
+    return al.ActiveLearner(data, model or NearestMean(), strategy or al.strategies.Entropy(), seed=0)
+
+
+class Slow(NearestMean):
+    """Takes a second to fit, and listens."""
+
+    def fit(self, labelled, control=None):
+        if self.fits:  # the first fit, for the picture that a test starts with, is quick
+            for _ in range(100):
+                time.sleep(0.01)
+                if control is not None:
+                    control.check()
+        super().fit(labelled, control)
+
+
+@pytest.fixture
+def explore():
+    """Makes Explorers, small and synchronous where not said otherwise, and closes them."""
+    made = []
+
+    def go(learner, **options):
+        made.append(al.Explorer(learner, **({"grid": 8, "synchronous": True} | options)))
+        return made[-1]
+
+    yield go
+    for explorer in made:
+        explorer.close()
+
+
+def click(explorer, name):
+    getattr(explorer._controls, name).click()
+
+
+def choose(explorer, name, value):
+    getattr(explorer._controls, name).value = value
+
+
+def heat(explorer):
+    return explorer._screen.heatmap.image.image.value
+
+
+# --- what it shows --------------------------------------------------------------------------------------------------
+
+
+def test_the_first_picture_is_there_at_once(explore):
+    explorer = explore(make_learner())
+    status, heatmap, points, curve = explorer.summary().splitlines()
+    assert status.startswith("No round yet: balanced accuracy ") and status.endswith(
+        "6 of 45 labelled. Step plays one."
+    )
+    assert heatmap.startswith("Heatmap: entropy (nats) over x0 and x1, from ")
+    assert points.startswith("Points: 6 labelled (3 no, 3 yes), 39 in the pool; last asked none; next 1 at (")
+    assert "ceiling" in curve and "floor 0.500" in curve
+
+
+def test_step_moves_heat_curve_points_and_status(explore):
+    explorer = explore(make_learner())
+    before = heat(explorer)
+    click(explorer, "step")
+    learner = explorer.learner
+    assert explorer.summary().startswith("Round 1: asked 1 point; balanced accuracy ")
+    assert "7 of 45 labelled." in explorer.summary()
+    assert heat(explorer) != before
+    np.testing.assert_array_equal(explorer._screen.curve.curve.x, [6, 7])
+    asked = explorer._screen.heatmap.points.asked
+    np.testing.assert_allclose([asked.x[0], asked.y[0]], learner.data.raw[learner.history[-1].indices[0]], rtol=1e-6)
+
+
+def test_run_undo_and_batch(explore):
+    explorer = explore(make_learner())
+    choose(explorer, "rounds", 3)
+    choose(explorer, "batch", 2)
+    assert "next 2 at" in explorer.summary()
+    click(explorer, "run")
+    assert explorer.summary().startswith("Round 3: asked 2 points")
+    click(explorer, "undo")
+    assert explorer.summary().startswith("Taken back. Round 2: asked 2 points")
+    assert explorer.learner.n_labels == 10
+    np.testing.assert_array_equal(explorer._screen.curve.curve.x, [6, 8, 10])
+
+
+def test_the_marked_candidates_are_asked_next_and_marking_them_changes_nothing(explore):
+    watched, alone = make_learner(), make_learner()
+    explorer = explore(watched)
+    choose(explorer, "batch", 3)
+    for _ in range(3):
+        next_ = explorer._screen.heatmap.points.candidates
+        marked = np.c_[next_.x, next_.y]
+        click(explorer, "step")
+        alone.step(3)
+        np.testing.assert_allclose(marked, watched.data.raw[watched.history[-1].indices], rtol=1e-6)
+    assert [record.indices.tolist() for record in watched.history] == [r.indices.tolist() for r in alone.history]
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 5])
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_every_kind_of_data_has_pictures(explore, task, n_features):
+    learner = make_learner(n_features=n_features)
+    if task == "regression":
+        data = al.DataManager(learner.data.raw, learner.data.raw[:, 0], test=0.25, labelled=5)
+        learner = al.ActiveLearner(data, Mean(), al.strategies.Variance())
+    explorer = explore(learner)
+    for measure in learner.measures():
+        choose(explorer, "measure", measure)
+        assert f"Heatmap: {measure}" in explorer.summary()
+    for metric in learner.metric_names:
+        choose(explorer, "metric", metric)
+        assert f"Learning curve: {metric.replace('_', ' ')}" in explorer.summary()
+    click(explorer, "step")
+    assert explorer.last_error is None
+    assert explorer.picture().startswith(b"\x89PNG")
+
+
+def test_the_plane_can_be_chosen(explore):
+    learner = make_learner(n_features=4, feature_names=["a", "b", "c", "d"])
+    explorer = explore(learner, plane=("d", "b"))
+    assert "over d (others at median) and b," in explorer.summary()
+    assert (explorer._controls.first.value, explorer._controls.second.value) == ("d", "b")
+    choose(explorer, "second", "c")
+    assert "over d (others at median) and c," in explorer.summary()
+    choose(explorer, "first", "c")
+    assert explorer.summary().startswith("Choose two different features")
+    choose(explorer, "plane", "principal components")
+    assert "over PC 1 (" in explorer.summary()
+    assert explorer._controls.first.layout.display == "none"
+
+
+def test_the_measure_of_the_strategy_is_shown_first(explore):
+    assert "Heatmap: entropy" in explore(make_learner()).summary()
+    assert "Heatmap: ratio" in explore(make_learner(strategy=al.strategies.Ratio())).summary()
+    assert "Heatmap: least confidence" in explore(make_learner(), measure="least confidence").summary()
+
+
+def test_what_there_is_not_is_refused_with_advice():
+    learner, before = make_learner(), set(open_widgets)
+    with pytest.raises(ViewError, match="Did you mean 'entropy'"):
+        al.Explorer(learner, measure="entropi")
+    with pytest.raises(ViewError, match="no metric 'rmse'.*balanced_accuracy"):
+        al.Explorer(learner, metric="rmse")
+    with pytest.raises(ViewError, match="2 to 100"):
+        al.Explorer(learner, grid=101)
+    with pytest.raises(al.errors.UnknownColumn):
+        al.Explorer(learner, plane=("x0", "z"))
+    assert set(open_widgets) == before
+
+
+def test_a_saved_notebook_has_a_picture_and_words(explore):
+    explorer = explore(make_learner())
+    bundle = explorer._repr_mimebundle_()
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.widget.model_id
+    assert bundle["text/plain"] == explorer.summary()
+    assert isinstance(bundle["image/png"], str)
+    assert repr(explorer) == "Explorer of entropy over x0 and x1"
+
+
+# --- following ------------------------------------------------------------------------------------------------------
+
+
+def test_rounds_of_other_cells_are_shown(explore):
+    explorer = explore(make_learner())
+    explorer.learner.step(2)
+    assert explorer.summary().startswith("Round 1: asked 2 points")
+    explorer.learner.label(explorer.learner.data.unlabelled.indices[:1], ["yes"])
+    assert explorer.summary().startswith("Round 2: were given labels for 1 point")
+    explorer.learner.undo()
+    assert explorer.summary().startswith("Round 1: ")
+    assert not explorer._controls.undo.disabled
+
+
+def test_two_explorers_stay_in_step_and_fit_once(explore):
+    learner = make_learner()
+    first, second = explore(learner), explore(learner, measure="margin")
+    fits = learner.model.fits
+    click(first, "step")
+    assert learner.model.fits == fits + 1
+    learner.step()
+    assert learner.model.fits == fits + 2
+    for explorer in (first, second):
+        assert explorer.summary().startswith("Round 2: ")
+        np.testing.assert_array_equal(explorer._screen.curve.curve.x, [6, 7, 8])
+
+
+def test_one_round_is_one_picture(explore):
+    learner = make_learner()
+    explorers = [explore(learner), explore(learner)]
+    drawn = []
+    for explorer in explorers:
+        look = explorer._screen.look
+        explorer._screen.look = lambda *args, look=look: (drawn.append(1), look(*args))
+    learner.step()
+    assert len(drawn) == 2
+
+
+def test_the_menu_follows_the_strategy_and_the_strategy_the_menu(explore):
+    learner = make_learner()
+    first, second = explore(learner), explore(learner)
+    choose(first, "strategy", "random")
+    assert repr(learner.strategy) == "Random()"
+    assert second._controls.strategy.value == "random"
+    mine = Strategy(0.5 * al.strategies.Entropy() + Random())
+    learner.strategy = mine
+    assert first._controls.strategy.value == repr(mine)
+    choose(first, "strategy", "margin")
+    choose(first, "strategy", repr(mine))
+    assert learner.strategy is mine
+
+
+def test_without_labels_it_says_what_to_do_and_a_model_free_strategy_starts(explore):
+    explorer = explore(make_learner(labelled=0))
+    assert "No labels yet" in explorer._screen.heatmap.widget.children[0].value
+    assert "No heatmap yet" in explorer.summary()
+    click(explorer, "step")
+    assert isinstance(explorer.last_error, NoLabels)
+    assert explorer.summary().startswith("No point is labelled yet")
+    choose(explorer, "strategy", "random")
+    choose(explorer, "batch", 5)
+    assert "next 5 at" in explorer.summary()
+    click(explorer, "step")
+    assert explorer.last_error is None
+    assert "Heatmap: " in explorer.summary() and "5 labelled" in explorer.summary()
+
+
+def test_one_class_is_not_enough_for_heat(explore):
+    learner = make_learner(labelled=0)
+    learner.label([learner.data.unlabelled.indices[0]], ["no"])
+    explorer = explore(learner)
+    assert "one class only" in explorer._screen.heatmap.widget.children[0].value
+    assert explorer.last_error is None
+
+
+def test_an_empty_pool_is_no_error_until_one_more_is_asked(explore):
+    explorer = explore(make_learner(n=12, labelled=2))
+    choose(explorer, "rounds", 100)
+    click(explorer, "run")
+    assert "9 of 9 labelled" in explorer.summary() and "0 in the pool" in explorer.summary()
+    assert explorer.last_error is None
+    click(explorer, "step")
+    assert isinstance(explorer.last_error, EmptyPool)
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+
+class Broken(Measure):
+    needs_model = False
+
+    def __call__(self, pool):
+        raise RuntimeError("the <instrument> is off")
+
+
+def test_a_strategy_that_raises_is_shown_and_another_one_goes_on(explore, capsys):
+    explorer = explore(make_learner())
+    explorer.learner.strategy = Broken()
+    assert explorer.summary().startswith("the <instrument> is off")
+    assert "<instrument>" not in explorer._controls.status.value
+    click(explorer, "step")
+    assert str(explorer.last_error) == "the <instrument> is off"
+    choose(explorer, "strategy", "margin")
+    assert explorer.summary().startswith("No round yet: ")
+    click(explorer, "step")
+    assert explorer.summary().startswith("Round 1: ")
+    assert explorer.last_error is None
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_model_that_fails_after_a_round_leaves_the_round(explore):
+    class Failing(NearestMean):
+        def fit(self, labelled, control=None):
+            if len(labelled) > 6:
+                raise ArithmeticError("singular")
+            super().fit(labelled, control)
+
+    explorer = explore(make_learner(model=Failing()))
+    click(explorer, "step")
+    assert explorer.summary().startswith("singular")
+    assert isinstance(explorer.last_error, ArithmeticError)
+    assert len(explorer.learner.history) == 1
+    assert "7 labelled" in explorer.summary()
+    assert "by the model before the last labels" in explorer._screen.heatmap.widget.children[0].value
+
+
+def test_a_ceiling_that_cannot_be_had_is_left_out(explore):
+    learner = make_learner()
+    learner.full_data_performance = lambda control=None: 1 / 0
+    explorer = explore(learner)
+    assert isinstance(explorer.last_error, ZeroDivisionError)
+    assert "ceiling" not in explorer.summary()
+    click(explorer, "step")
+    assert explorer.summary().startswith("Round 1: ")
+
+
+def test_an_interrupted_cell_leaves_a_picture_of_what_is(explore):
+    class Interrupted(NearestMean):
+        def fit(self, labelled, control=None):
+            if len(labelled) > 6:
+                raise KeyboardInterrupt
+            super().fit(labelled, control)
+
+    explorer = explore(make_learner(model=Interrupted()))
+    with pytest.raises(KeyboardInterrupt):
+        explorer.learner.step()
+    assert explorer.summary().startswith("Round 1: asked 1 point")
+    assert not explorer.learner.busy
+
+
+# --- threads --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["main thread", "another thread"])
+def on_thread(request):
+    """Runs a callback where one version of ipykernel or another does: in the main thread, or in one of its own."""
+
+    def call(act):
+        if request.param == "main thread":
+            return act()
+        thread = threading.Thread(target=act)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
+
+    return call
+
+
+def eventually(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.01)
+
+
+def test_the_worker_gives_what_the_calling_thread_gives(explore, on_thread):
+    alone = make_learner()
+    alone.run(3, progress=False)
+    explorer = explore(make_learner(), synchronous=False)
+    choose(explorer, "rounds", 3)
+    on_thread(lambda: click(explorer, "run"))
+    assert explorer.wait(20)
+    assert [r.indices.tolist() for r in explorer.learner.history] == [r.indices.tolist() for r in alone.history]
+    assert explorer.summary().startswith("Round 3: ")
+    assert not explorer._controls.step.disabled and explorer._controls.cancel.disabled
+
+
+def test_cancel_rolls_back_the_round_in_flight(explore, on_thread):
+    explorer = explore(make_learner(model=Slow()), synchronous=False)
+    controls, learner = explorer._controls, explorer.learner
+    choose(explorer, "rounds", 30)
+    click(explorer, "run")
+    assert controls.step.disabled and controls.undo.disabled and not controls.cancel.disabled
+    eventually(lambda: len(learner.history) >= 2)
+    on_thread(lambda: click(explorer, "cancel"))
+    assert explorer.wait(20)
+    finished = len(learner.history)
+    assert 2 <= finished < 30
+    assert learner.n_labels == 6 + finished
+    expected = f"Cancelled: the round in flight was rolled back, {finished} finished before it. Round {finished}: "
+    assert explorer.summary().startswith(expected)
+    assert f"{6 + finished} labelled" in explorer.summary()
+    assert explorer.last_error is None
+    assert not controls.step.disabled and controls.cancel.disabled
+    # the model in the picture is older than the labels, and the picture says so, until the next step
+    assert "by the model before the last labels" in explorer._screen.heatmap.widget.children[0].value
+    click(explorer, "step")
+    assert explorer.wait(20)
+    assert explorer.summary().startswith(f"Round {finished + 1}: ")
+    assert "by the model" not in explorer._screen.heatmap.widget.children[0].value
+
+
+def test_a_second_click_and_a_second_explorer_are_told_to_wait(explore, on_thread):
+    learner = make_learner(model=Slow())
+    first, second = explore(learner, synchronous=False), explore(learner, synchronous=False)
+    click(first, "step")
+    eventually(lambda: len(learner.history) == 1)  # the new model is being fitted
+    on_thread(lambda: click(first, "step"))
+    assert isinstance(first.last_error, LearnerBusyError)
+    on_thread(lambda: click(second, "step"))
+    eventually(lambda: isinstance(second.last_error, LearnerBusyError))
+    assert second.summary().startswith("This learner is in the middle of a round")
+    assert first.wait(20) and second.wait(20)
+    assert len(learner.history) == 1
+    for explorer in (first, second):
+        assert explorer.summary().startswith("Round 1: ")
+
+
+def test_another_look_that_is_asked_for_during_a_round_comes_with_it_or_after(explore, on_thread):
+    learner = make_learner(n_features=3, model=Slow())
+    explorer = explore(learner, synchronous=False)
+    click(explorer, "step")
+    eventually(lambda: len(learner.history) == 1)
+    on_thread(lambda: choose(explorer, "measure", "ratio"))
+    assert "Heatmap: ratio" in explorer.summary()
+    on_thread(lambda: choose(explorer, "plane", "two features"))
+    assert explorer.wait(20)
+    assert "over x0 (others at median)" in explorer.summary()
+    assert explorer.last_error is None
+
+
+def test_rounds_can_be_awaited_in_a_cell(explore):
+    explorer = explore(make_learner(), synchronous=False)
+
+    async def cell():
+        record = await explorer.step_async(2)
+        return record, await explorer.run_async(2)
+
+    record, records = asyncio.run(cell())
+    assert record is explorer.learner.history[0] and len(record.indices) == 2
+    assert records == list(explorer.learner.history[1:])
+
+
+def test_an_awaited_round_can_be_cancelled(explore):
+    explorer = explore(make_learner(model=Slow()), synchronous=False)
+
+    async def cell():
+        task = asyncio.ensure_future(explorer.run_async(30))
+        await asyncio.sleep(0.1)
+        click(explorer, "cancel")
+        await task
+
+    with pytest.raises(RoundCancelled):
+        asyncio.run(cell())
+    assert explorer.wait(20)
+
+
+def test_the_ceiling_makes_way_for_a_round_and_comes_after_it(explore):
+    learner = make_learner()
+    asked, compute = [], learner.full_data_performance
+
+    def slow_ceiling(control=None):
+        asked.append(control)
+        if len(asked) == 1:
+            while True:
+                control.check()
+                time.sleep(0.01)
+        return compute(control)
+
+    learner.full_data_performance = slow_ceiling
+    explorer = explore(learner, synchronous=False)
+    eventually(lambda: len(asked) == 1)
+    assert "ceiling" not in explorer.summary()
+    click(explorer, "step")
+    assert explorer.wait(20)
+    assert len(asked) == 2
+    assert explorer.summary().startswith("Round 1: ") and "ceiling" in explorer.summary()
+
+
+# --- the end --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+@pytest.mark.parametrize("n_features", [1, 2, 5])
+def test_close_leaves_no_widget_thread_or_observer(synchronous, n_features):
+    widgets, threads = set(open_widgets), threading.active_count()
+    learner = make_learner(n_features=n_features)
+    explorer = al.Explorer(learner, grid=8, synchronous=synchronous)
+    in_use = len(open_widgets)
+    choose(explorer, "rounds", 20)
+    click(explorer, "run")
+    assert explorer.wait(30)
+    explorer._repr_mimebundle_()
+    assert len(open_widgets) == in_use, "a round makes no widget"
+    explorer.close()
+    explorer.close()
+    assert set(open_widgets) == widgets
+    assert threading.active_count() == threads
+    learner.step()
+    click(explorer, "step")  # a button that is still on some screen
+    assert len(learner.history) == 21
+
+
+def test_close_during_a_run_stops_it():
+    learner = make_learner(model=Slow())
+    explorer = al.Explorer(learner, grid=8)
+    choose(explorer, "rounds", 30)
+    click(explorer, "run")
+    eventually(lambda: len(learner.history) >= 1)
+    explorer.close()
+    assert not learner.busy
+    assert learner.n_labels == 6 + len(learner.history) < 36
