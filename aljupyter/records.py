@@ -25,8 +25,12 @@ def frozen_array(values: Any) -> np.ndarray:
 
 
 def in_words(metrics: Mapping[str, float]) -> str:
-    """Metrics as text: ``accuracy 0.912, log loss 0.241``."""
-    return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in metrics.items())
+    """Metrics as text: ``accuracy 0.912, log loss 0.241, mse 2665``."""
+
+    def number(value: float) -> str:
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+    return ", ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in metrics.items())
 
 
 @dataclass(frozen=True)

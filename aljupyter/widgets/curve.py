@@ -90,7 +90,7 @@ class CurveView:
         ):
             with scale.hold_sync():
                 scale.min, scale.max = limits
-            ticks = theme.nice_ticks(*limits, integer=integer)
+            ticks = theme.nice_ticks(*limits, n=7 if integer else 5, integer=integer)
             with axis.hold_sync():
                 axis.tick_values, axis.tick_format = ticks, theme.tick_format(ticks)
 

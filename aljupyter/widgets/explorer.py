@@ -140,10 +140,12 @@ class Explorer:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(self.widget._repr_mimebundle_() or {})
-        picture = self.picture()  # for readers without a kernel, and the words for those who cannot see it
+        # For readers without a kernel a picture, and words for those who cannot see it. The curve is not in the words:
+        # whether its ceiling is known by now depends on the worker, and the same notebook should give the same text.
+        bundle["text/plain"] = f"{self._controls.summary()}\n{self._screen.heatmap.summary()}"
+        picture = self.picture()
         if picture is not None:
             bundle["image/png"] = base64.b64encode(picture).decode()
-        bundle["text/plain"] = self.summary()
         return bundle
 
     def __repr__(self) -> str:
