@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from aljupyter.learner import ActiveLearner
 
 MAX_GRID = 100
-MAX_CEILING = 2000  # training points: a fit on more, for the ceiling of the curve, would slow down the rounds
+MAX_CEILING = 1000  # training points: a fit on these takes seconds, on more it would slow down the rounds
 PREFERRED_METRICS = ("balanced_accuracy", "rmse")
 
 
 class Explorer:
     """Buttons and pictures over a learner. It shows what any other cell, or another Explorer, does to it as well.
+
+    The ceiling of the learning curve is looked for between rounds, for up to 1,000 training points.
 
     Parameters
     ----------
@@ -220,7 +222,7 @@ class Explorer:
             self._controls.set_busy(busy, can_undo=len(self.learner.history) > 0)
         if not busy:
             if self._follower.stale:
-                self._try(self._follower.refresh)
+                self._try(self._catch_up)
             self._look_for_ceiling()
 
     def _on_progress(self, fraction: float, words: str) -> None:
@@ -260,11 +262,13 @@ class Explorer:
             if controls.plane.value == PCA
             else FeaturePlane(self._inputs, controls.first.index, controls.second.index)
         )
-        self._show_again()
+        self._catch_up()
+        self._say_status()
 
     def _change_batch(self) -> None:
         self._follower.batch = self._controls.batch.value
-        self._show_again()
+        self._catch_up()
+        self._say_status()
 
     def _change_strategy(self) -> None:
         if self._setting_menu == threading.get_ident():
@@ -275,11 +279,10 @@ class Explorer:
             self._show_strategy()
             raise
 
-    def _show_again(self) -> None:
-        """Show the present state anew, fitting nothing; when the call under way has ended, where there is one."""
+    def _catch_up(self) -> None:
+        """Show the present state anew, fitting nothing. A call that is under way sees to it when it ends."""
         with contextlib.suppress(LearnerBusyError):
             self._follower.refresh()
-            self._say_status()
 
     # --- following the learner --------------------------------------------------------------------------------------
 

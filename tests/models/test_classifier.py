@@ -26,6 +26,7 @@ from aljupyter.errors import (
     WrongShape,
 )
 from aljupyter.models import GPClassifier
+from aljupyter.models.gp.kernels import make_kernel, set_theta
 
 BOUNDS = (1e-5, 1e5)
 THETAS = [[0.0, 0.0], [2.0, 1.0], [4.0, 2.5], [-1.0, -0.5], [6.0, 2.0]]
@@ -45,14 +46,9 @@ def reference(theta, X, y, d: int | None = None) -> GaussianProcessClassifier:
 
 
 def fixed(kernel: str, theta, X, y) -> GPClassifier:
-    model = GPClassifier(kernel, prior=None, optimizer=None).fit(X, y)
-    n_problems = len(model.models_)
-    f = torch.zeros(n_problems, len(X), dtype=torch.float64)
-    for i, problem in enumerate(model.models_):
-        problem.evidence_and_gradient(np.asarray(theta))
-        problem.condition()
-        f[i] = problem.f_N
-    return GPClassifier(kernel, prior=None).restore(X, y, np.stack([theta] * n_problems), f)
+    own = make_kernel(kernel, X.shape[1])
+    set_theta(own, np.asarray(theta))
+    return GPClassifier(own, prior=None, optimizer=None).fit(X, y)
 
 
 @pytest.mark.parametrize("theta", THETAS)
@@ -96,12 +92,13 @@ def test_the_likelihood_of_each_class_at_its_own_hyperparameters():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("n", [30, 100, 150])
+@pytest.mark.parametrize("n", [30, 90, 150])
+@pytest.mark.parametrize("scale", [True, False], ids=["standardised", "raw"])
 @pytest.mark.parametrize("load", [load_breast_cancer, load_iris])
-def test_the_optimum_is_as_good_as_scikit_learns(load, n):
+def test_the_optimum_is_as_good_as_scikit_learns(load, scale, n):
     X, y = load(return_X_y=True)
-    chosen = np.random.default_rng(n).permutation(len(X))[:n]
-    X, y = StandardScaler().fit_transform(X)[chosen], y[chosen]
+    chosen = np.random.default_rng(8).permutation(len(X))[:n]
+    X, y = (StandardScaler().fit_transform(X) if scale else X)[chosen], y[chosen]
     theirs = GaussianProcessClassifier(ConstantKernel(1.0, BOUNDS) * RBF(1.0, BOUNDS)).fit(X, y)
     fast = GPClassifier(prior=None).fit(X, y)
     faithful = GPClassifier(prior=None, optimizer="faithful").fit(X, y)
@@ -109,7 +106,8 @@ def test_the_optimum_is_as_good_as_scikit_learns(load, n):
     truth = [part.log_marginal_likelihood_value_ for part in getattr(binary, "estimators_", [binary])]
     for value, ours, same in zip(truth, fast.models_, faithful.models_, strict=True):
         assert ours.log_evidence_ >= value - 1e-3
-        assert same.log_evidence_ == pytest.approx(value, abs=1e-6)  # its bad optima included
+        if scale:  # raw iris has likelihoods so steep that rounding decides where the search ends
+            assert same.log_evidence_ == pytest.approx(value, abs=1e-6)  # its bad optima included
 
 
 def test_the_default_prior_keeps_clear_of_degenerate_optima():
@@ -209,6 +207,12 @@ def test_a_pipeline_and_cross_validation_take_it():
     assert scores.mean() > 0.9
 
 
+def changed(array: np.ndarray, position, value) -> np.ndarray:
+    array = array.astype(float)
+    array[position] = value
+    return array
+
+
 X, Y = points(10, 2)
 
 
@@ -217,14 +221,14 @@ X, Y = points(10, 2)
     [
         (X[:0], Y[:0], NoLabels, "label at least one point"),
         (X, np.zeros(10), OneClassOnly, "one class only"),
-        (np.where(X == X[3, 1], np.nan, X), Y, NonFiniteFeatures, "row 3, column 1"),
-        (np.where(X == X[3, 1], np.inf, X), Y, NonFiniteFeatures, "row 3, column 1"),
+        (changed(X, (3, 1), np.nan), Y, NonFiniteFeatures, "row 3, column 1"),
+        (changed(X, (3, 1), -np.inf), Y, NonFiniteFeatures, "row 3, column 1"),
         (X[:, 0], Y, WrongShape, "Reshape your data"),
         (X[:, :, None], Y, WrongShape, "dim 3"),
         (X, Y[:9], WrongShape, "10 points, 9 labels"),
         (X, np.stack([Y, Y], 1), WrongShape, "one label a point"),
         (X, Y + 0.5, InvalidLabel, "Unknown label type"),
-        (X, np.where(Y == 1, np.nan, Y), InvalidLabel, "first at position"),
+        (X, changed(Y, 4, np.nan), InvalidLabel, "first at position 4"),
         (X, np.array(["a", None] * 5, dtype=object), InvalidLabel, "all numbers or all strings"),
         (X, None, InvalidLabel, "requires y"),
     ],

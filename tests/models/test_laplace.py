@@ -33,7 +33,8 @@ def dense_evidence(K: np.ndarray, y: np.ndarray, f: np.ndarray) -> float:
 def test_at_the_mode_f_is_K_times_the_gradient(n, seed, variance):
     K, y = problem(n, seed, variance)
     f = laplace.find_mode(K, y)
-    torch.testing.assert_close(f, K @ (y - torch.sigmoid(f)), rtol=1e-6, atol=1e-6)
+    rounding = 1e-11 * K.sum(1).max().item()  # what an error in the gradient's last digits comes to
+    torch.testing.assert_close(f, K @ (y - torch.sigmoid(f)), rtol=0, atol=1e-9 + rounding)
 
 
 @settings(deadline=None, max_examples=50)

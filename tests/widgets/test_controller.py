@@ -17,22 +17,6 @@ class Listener:
         self.progress.append((fraction, words))
 
 
-@pytest.fixture(params=["main thread", "another thread"])
-def on_thread(request):
-    """Runs a callback as one version of ipykernel or another does: in the main thread, or in one of its own."""
-
-    def call(act):
-        if request.param == "main thread":
-            return act()
-        box = []
-        thread = threading.Thread(target=lambda: box.append(act()))
-        thread.start()
-        thread.join(10)
-        return box[0]
-
-    return call
-
-
 @pytest.fixture
 def listener():
     return Listener()

@@ -39,8 +39,10 @@ class GPClassifier(ClassifierMixin, BaseEstimator):
         frequent with few labels. A kernel of your own is used with the priors and constraints it has.
         None is the plain marginal likelihood within scikit-learn's bounds, 1e-5 to 1e5.
     optimizer : {"fast", "faithful"} or None
-        "fast" searches from two starts. "faithful" runs scikit-learn's search, one start with scipy's L-BFGS-B, and
-        finds its optima, bad ones too. None keeps the kernel's initial hyperparameters (1 for "rbf" and "ard").
+        "fast" makes scikit-learn's search and one from a start that suits the data, and keeps the better optimum; in a
+        loop it starts from the last fit's. "faithful" makes scikit-learn's search alone, from the kernel's initial
+        hyperparameters each time, and finds its optima, bad ones too. None keeps the initial hyperparameters (1 for
+        "rbf" and "ard").
     device : str or torch.device, optional
         Where to compute; the processor where not given.
 
@@ -129,7 +131,7 @@ class GPClassifier(ClassifierMixin, BaseEstimator):
         classes, problems = self._prepare(X, y)
         for model, theta_P, f_N in zip(problems, theta, f, strict=True):
             set_theta(model, theta_P)
-            model.restore(f_N)
+            model.restore(f_N.to(model.x_N_D.device))
         self.classes_, self.models_ = classes, problems
         return self
 

@@ -58,7 +58,7 @@ class Laplace(NamedTuple):
 
 
 def log_likelihood(y_N: Tensor, f_N: Tensor) -> Tensor:
-    """log p(y | f), summed over the points (3.5)."""
+    """log p(y | f), summed over the points."""
     return -torch.nn.functional.softplus((1 - 2 * y_N) * f_N).sum()
 
 

@@ -1,8 +1,8 @@
 """Minimisers over a box for a handful of log hyperparameters.
 
-:func:`search` is what the models use: BFGS with a dense inverse Hessian that can be carried from fit to fit, from one
-start to convergence and from others as far as it takes to see that they are no better. :func:`lbfgsb` is scipy's, for
-comparisons with scikit-learn step by step.
+:func:`search` is what the models use. It rests on two minimisers: :func:`lbfgsb`, scipy's, goes the same way as
+scikit-learn from the same start; :func:`bfgs` keeps a dense inverse Hessian that is carried from fit to fit, so that a
+fit near the last one takes two or three evaluations.
 """
 
 from __future__ import annotations
@@ -146,11 +146,14 @@ def _updated(H: NDArray[np.float64], s: Vector, y: Vector, curvature: float) -> 
 
 
 def lbfgsb(objective: Objective, start: Vector, bounds: NDArray[np.float64], control: Control | None = None) -> Optimum:
-    """scipy's L-BFGS-B with the settings of scikit-learn's Gaussian processes: its optima, bad ones included."""
+    """scipy's L-BFGS-B with the settings of scikit-learn's Gaussian processes: its optima, bad ones included.
+
+    Parameters are those of :func:`bfgs`.
+    """
     found = scipy.optimize.minimize(
         lambda x: _checked(objective, x, control), start, method="L-BFGS-B", jac=True, bounds=bounds
     )
-    return Optimum(found.x, float(found.fun), np.eye(len(start)))
+    return Optimum(found.x, float(found.fun), found.hess_inv.todense())
 
 
 def search(
@@ -160,18 +163,21 @@ def search(
     inverse_hessian: NDArray[np.float64] | None = None,
     control: Control | None = None,
 ) -> Optimum:
-    """The best of several starts.
-
-    The marginal likelihood has several maxima. The first start runs to convergence; each other one coarsely, and to
-    convergence only where it is already better.
+    """The best of several starts, for the marginal likelihood has several maxima.
 
     Parameters
     ----------
     starts : sequence of ndarray of shape (P,)
+        The first is searched to convergence; each other one coarsely, and to convergence only where it is already
+        better.
     inverse_hessian : ndarray of shape (P, P), optional
-        For the first start.
+        Where the first start is the optimum of an earlier, similar problem: its curvature. Where not given, the first
+        search is scikit-learn's, so that the optimum is no worse than scikit-learn's from there.
     """
-    best = bfgs(objective, starts[0], bounds, inverse_hessian, control=control)
+    if inverse_hessian is None:
+        best = lbfgsb(objective, starts[0], bounds, control)
+    else:
+        best = bfgs(objective, starts[0], bounds, inverse_hessian, control=control)
     for start in starts[1:]:
         rough = bfgs(objective, start, bounds, tolerance=1e-3, control=control)
         if rough.value < best.value:

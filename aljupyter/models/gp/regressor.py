@@ -46,9 +46,10 @@ class GPRegressor(RegressorMixin, BaseEstimator):
         Whether to centre and scale the target by its mean and standard deviation before the fit. The signal variance
         in `theta_` and `kernel_` is then in units of the scaled target.
     optimizer : {"fast", "faithful"} or None
-        "fast" searches from two starts. "faithful" runs scikit-learn's search, one start with scipy's L-BFGS-B.
-        None keeps the initial hyperparameters: 1 for "ard" and "rbf", and for the noise, in units of the scaled
-        target, where none is given.
+        "fast" makes scikit-learn's search and one from a start that suits the data, and keeps the better optimum; in a
+        loop it starts from the last fit's. "faithful" makes scikit-learn's search alone, from the kernel's initial
+        hyperparameters each time. None keeps the initial hyperparameters: 1 for "ard" and "rbf", and for the noise (of
+        the scaled target) where none is given.
     device : str or torch.device, optional
         Where to compute; the processor where not given.
 
