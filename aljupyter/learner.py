@@ -84,7 +84,8 @@ class ActiveLearner:
         self._events: tuple[Event, ...] = ()
         self._fitted: Fitted | None = None
         self._fitted_on: tuple[bytes, bytes] | None = None
-        self._turn = Turn()
+        #: a context manager: who looks at several things at once takes a turn, so that they are of one moment
+        self.turn = Turn()
         self._observers = Observers()
         self._ceiling: dict[str, float] | None = None
 
@@ -116,7 +117,7 @@ class ActiveLearner:
     @property
     def busy(self) -> bool:
         """Whether a call is under way."""
-        return self._turn.taken
+        return self.turn.taken
 
     @property
     def is_current(self) -> bool:
@@ -139,7 +140,7 @@ class ActiveLearner:
 
     @strategy.setter
     def strategy(self, strategy: Strategy | Measure) -> None:
-        with self._turn:
+        with self.turn:
             self._strategy = as_strategy(strategy, self.data.task)
             self._observers.tell("strategy")
 
@@ -156,7 +157,7 @@ class ActiveLearner:
             If a classifier has seen one class only.
         LearnerBusyError, RoundCancelled
         """
-        with self._turn:
+        with self.turn:
             if self._fitted is not None and self.is_current:
                 return self._fitted
             if self.n_labels == 0:
@@ -177,7 +178,7 @@ class ActiveLearner:
 
         The model is fitted first where the labels have changed since its last fit.
         """
-        with self._turn:
+        with self.turn:
             return self._score(control)[1]
 
     def query(self, n: int = 1, control: Control | None = None) -> Query:
@@ -188,7 +189,7 @@ class ActiveLearner:
         QuerySizeError
             If n is not a whole number from 1 to the size of the pool.
         """
-        with self._turn:
+        with self.turn:
             check_size(n, len(self.data.unlabelled))
             pool, scores = self._score(control)
             return self._select(pool, scores, n)
@@ -209,7 +210,7 @@ class ActiveLearner:
         IndexOutOfRange, IndexOutOfPool, AlreadyLabelled, RepeatedIndices, InvalidLabel, WrongShape
             If a point cannot be labelled, or not so. No label is then taken.
         """
-        with self._turn:
+        with self.turn:
             return self._label(query, labels, {})
 
     def step(self, n: int = 1, control: Control | None = None) -> RoundRecord:
@@ -228,7 +229,7 @@ class ActiveLearner:
             The learner is then as it was before the round.
         """
         control = control or Control()
-        with self._turn:
+        with self.turn:
             check_size(n, len(self.data.unlabelled))
             clock = time.perf_counter()
             timings = {}
@@ -280,7 +281,7 @@ class ActiveLearner:
         control = control or Control()
         rounds, size_of = schedule(rounds, n, len(self.data.unlabelled))
         records: list[RoundRecord] = []
-        with self._turn, tqdm(total=rounds, unit="round", delay=1, disable=not progress) as bar:
+        with self.turn, tqdm(total=rounds, unit="round", delay=1, disable=not progress) as bar:
             for k in range(rounds):
                 left = len(self.data.unlabelled)
                 if left == 0:
@@ -304,7 +305,7 @@ class ActiveLearner:
         NothingToUndo
             Before the first round.
         """
-        with self._turn:
+        with self.turn:
             if not len(self._history):
                 raise NothingToUndo("No round has been played, so there is nothing to undo.")
             with self._transaction():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from aljupyter.errors import LearnerBusyError
 
@@ -26,16 +27,34 @@ class Turn:
         return self._depth > 0
 
     def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
+        self._take(0.0)
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        self._lock.release()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """The same, but wait a while for others to end: for a click that comes while a picture is being drawn.
+
+        Raises
+        ------
+        LearnerBusyError
+            If they have not ended by then.
+        """
+        self._take(seconds)
+        try:
+            yield
+        finally:
+            self.__exit__()
+
+    def _take(self, seconds: float) -> None:
+        if not self._lock.acquire(timeout=seconds):
             raise LearnerBusyError(
                 "This learner is in the middle of a round that another thread started (a button, say). "
                 "Wait until it ends, or cancel it."
             )
         self._depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        self._lock.release()
 
 
 class Observers:

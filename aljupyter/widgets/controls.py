@@ -70,6 +70,7 @@ class Controls:
         self.bar.add_class("al-progress")
         self.bar.tooltip = "Progress of what is under way"
         self.words = w.Label(layout=w.Layout(min_width="0"))
+        self.said = 0  # how many sentences the status line has shown
         self.status = w.HTML()
         self.status.add_class("al-status")
         if len(offered) > 1:
@@ -123,6 +124,7 @@ class Controls:
         """Put a sentence in the status line."""
         colour = theme.ERROR_TEXT if error else theme.TEXT
         role = "alert" if error else "status"  # screen readers announce both
+        self.said += 1
         self.status.value = f'<div role="{role}" aria-live="polite" style="color:{colour}">{escape(text)}</div>'
 
     def report(self, fraction: float, words: str) -> None:

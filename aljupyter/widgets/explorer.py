@@ -22,6 +22,7 @@ from aljupyter.widgets.cleanup import close_tree
 from aljupyter.widgets.controller import Controller
 from aljupyter.widgets.controls import FEATURES, PCA, Controls
 from aljupyter.widgets.follower import Follower
+from aljupyter.widgets.leftovers import forget, replace_leftovers
 from aljupyter.widgets.planes import FeaturePlane, Inputs, PlaneChoice, PrincipalPlane, choose_plane
 from aljupyter.widgets.screen import Screen
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 MAX_GRID = 100
 MAX_CEILING = 1000  # training points: a fit on these takes seconds, on more it would slow down the rounds
+PATIENCE = 1.0  # seconds that a click waits for a picture to be finished: they may come on two threads
 PREFERRED_METRICS = ("balanced_accuracy", "rmse")
 
 
@@ -104,6 +106,7 @@ class Explorer:
         self._follower = Follower(learner, self._screen, self._controls.batch.value)
         self._controller = Controller(self._on_progress, self._on_busy, synchronous)
         self._connect()
+        replace_leftovers(self)
         learner.observe(self._on_event)
         self._follow()
         self._look_for_ceiling()
@@ -133,6 +136,7 @@ class Explorer:
     def close(self) -> None:
         """Stop what is under way, stop watching the learner and remove every widget."""
         self._closed = True
+        forget(self)
         self.learner.unobserve(self._on_event)
         self._controller.close()
         with self._say_lock:
@@ -195,7 +199,8 @@ class Explorer:
         def job(control: Control) -> Any:
             before = len(self.learner.history)
             try:
-                result = call(control)
+                with self.learner.turn.within(PATIENCE):
+                    result = call(control)
             except RoundCancelled:
                 finished = len(self.learner.history) - before
                 self._say(f"Cancelled: the round in flight was rolled back, {finished} finished before it. "
@@ -274,7 +279,8 @@ class Explorer:
         if self._setting_menu == threading.get_ident():
             return  # the menu follows the learner, not the other way round
         try:
-            self.learner.strategy = self._named[self._controls.strategy.value]
+            with self.learner.turn.within(PATIENCE):
+                self.learner.strategy = self._named[self._controls.strategy.value]
         except LearnerBusyError:
             self._show_strategy()
             raise

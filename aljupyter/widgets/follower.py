@@ -45,8 +45,14 @@ class Follower:
         self.stale = False
         self._shown: tuple[Any, ...] = ()
 
-    def refresh(self, control: Control | None = None) -> None:
+    def refresh(self, control: Control | None = None, patience: float = 0.0) -> None:
         """Draw the learner as it is; where a control is given, its model is fitted first.
+
+        Parameters
+        ----------
+        control : Control, optional
+        patience : float
+            Seconds to wait for another thread that has the learner's turn.
 
         Raises
         ------
@@ -55,7 +61,7 @@ class Follower:
         """
         learner = self.learner
         try:
-            with learner._turn:
+            with learner.turn.within(patience):
                 self.at_work, self.problem = True, None
                 try:
                     self._refresh(control)

@@ -132,12 +132,24 @@ class HeatmapView:
             values = low + theme.decode_png(self.image.image.value) / 255 * (high - low)
             heat = (
                 f"Heatmap: {self._title} over {over}, from {theme.number(values.min())} to "
-                f"{theme.number(values.max())}, mean {theme.number(values.mean())}."
+                f"{theme.number(values.max())}, mean {theme.number(values.mean())} ({_by_quarter(values)})."
             )
         return f"{heat}\n{self.points.summary(self._n_pool)}"
 
     def close(self) -> None:
         close_tree(self.widget, *self._images)
+
+
+def _by_quarter(values_H_W: np.ndarray) -> str:
+    """Where the heat is, in words: the mean of each quarter of the picture (of each half of a strip)."""
+    height, width = values_H_W.shape
+    rows = {"": slice(None)} if height < 2 else {"upper ": slice(height // 2), "lower ": slice(height // 2, None)}
+    columns = {"left": slice(width // 2), "right": slice(width // 2, None)}
+    return ", ".join(
+        f"{row}{column} {theme.number(values_H_W[r, c].mean())}"
+        for row, r in rows.items()
+        for column, c in columns.items()
+    )
 
 
 def _float32(values: Any) -> np.ndarray:

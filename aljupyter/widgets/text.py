@@ -15,6 +15,11 @@ def points(n: int) -> str:
     return "1 point" if n == 1 else f"{n} points"
 
 
+def rounds(n: int) -> str:
+    """``1 round``, ``2 rounds``."""
+    return "1 round" if n == 1 else f"{n} rounds"
+
+
 def standing(learner: Any, metric: str, previous: float | None = None) -> str:
     """Where the learner is: ``balanced accuracy 0.93 (+0.02), 34 of 400 labelled``."""
     labelled = f"{learner.n_labels} of {len(learner.data.train)} labelled"
@@ -33,8 +38,8 @@ def status(learner: Any, metric: str) -> str:
     if not len(learner.history):
         return f"No round yet: {standing(learner, metric)}. Step plays one."
     last: RoundRecord = learner.history[-1]
-    did = "were given labels for" if last.strategy == "given" else "asked"
+    did = "was told the labels of" if last.strategy == "given" else "asked"
     return (
-        f"Round {len(learner.history)}: {did} {points(len(last.indices))}; "
+        f"After {rounds(len(learner.history))}: {did} {points(len(last.indices))}; "
         f"{standing(learner, metric, last.metrics.get(metric))}."
     )

@@ -6,6 +6,8 @@ import statistics
 import nbformat
 import pytest
 
+from aljupyter.widgets.text import rounds
+
 expect = pytest.importorskip("playwright.sync_api").expect
 
 pytestmark = pytest.mark.browser
@@ -82,7 +84,7 @@ class Seen:
         expect(self.curve).not_to_have_attribute("d", pictures[1])
 
     def expect_round(self, k, words=""):
-        expect(self.status).to_contain_text(f"Round {k}: {words}")
+        expect(self.status).to_contain_text(f"After {rounds(k)}: {words}")
 
 
 def test_two_explorers_and_a_cell_on_one_learner(open_notebook, shots):
@@ -116,7 +118,7 @@ def test_two_explorers_and_a_cell_on_one_learner(open_notebook, shots):
     # Undo takes one back
     before = second.pictures()
     first.click("undo")
-    expect(first.status).to_contain_text("Taken back. Round 7")
+    expect(first.status).to_contain_text("Taken back. After 7 rounds")
     second.expect_round(7)
     second.expect_other_than(before)
     expect(second.status).to_contain_text("111 of 427 labelled")
@@ -145,10 +147,6 @@ def test_two_explorers_and_a_cell_on_one_learner(open_notebook, shots):
     first.expect_round(8, "asked 2 points")
     expect(alert).to_have_count(0)
 
-    seconds = [page.evaluate(CLICK_TO_PAINT, first.root.element_handle()) for _ in range(5)]
-    print(f"click to painted round: median {statistics.median(seconds):.3f} s of {[round(s, 3) for s in seconds]}")
-    assert statistics.median(seconds) < 1
-
     expect(first.root.locator(".al-curve")).to_contain_text("all 427 labelled")  # the ceiling, when it is known
     for dark in (False, True):
         opened.theme(dark)
@@ -162,7 +160,12 @@ def test_two_explorers_and_a_cell_on_one_learner(open_notebook, shots):
 
 def test_cancel_rolls_back_the_round_in_flight(open_notebook):
     opened = open_notebook(
-        notebook(BREAST_CANCER, SLOW, "print(len(slow.history), slow.n_labels, len(slow.data.unlabelled), slow.busy)")
+        notebook(
+            BREAST_CANCER,
+            SLOW,
+            "print(len(slow.history), slow.n_labels, len(slow.data.unlabelled), slow.busy)",
+            "from aljupyter.widgets.leftovers import _views\nprint(len(_views))",
+        )
     )
     assert opened.run_all() == []
     explorer = Seen(opened.page)
@@ -183,3 +186,20 @@ def test_cancel_rolls_back_the_round_in_flight(open_notebook):
     explorer.click("step")
     explorer.expect_round(finished + 1, "asked 1 point")
     expect(explorer.status).to_contain_text(f"{101 + finished} of 427 labelled")
+
+    # running the cell of the Explorer anew leaves no second one behind
+    assert opened.text(3).split() == ["1"]
+    assert opened.run_cell(1) == []
+    assert opened.run_cell(3) == []
+    assert opened.text(3).split() == ["1"]
+
+
+@pytest.mark.slow
+def test_a_step_is_painted_within_a_second(open_notebook):
+    """Of a machine that does nothing else; `make test` leaves it out because a busy one would fail it."""
+    opened = open_notebook(notebook(BREAST_CANCER, "al.Explorer(learner)"))
+    assert opened.run_all() == []
+    root = Seen(opened.page).root.element_handle()
+    seconds = [opened.page.evaluate(CLICK_TO_PAINT, root) for _ in range(7)]
+    print(f"click to painted round: median {statistics.median(seconds):.3f} s of {[f'{s:.3f}' for s in seconds]}")
+    assert statistics.median(seconds) < 1

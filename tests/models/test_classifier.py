@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from gpytorch.kernels import MaternKernel, ScaleKernel
+from gpytorch.kernels import Kernel, MaternKernel, ScaleKernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -25,7 +25,7 @@ from aljupyter.errors import (
     OneClassOnly,
     WrongShape,
 )
-from aljupyter.models import GPClassifier
+from aljupyter.models import GPClassifier, GPRegressor
 from aljupyter.models.gp.kernels import make_kernel, set_theta
 
 BOUNDS = (1e-5, 1e5)
@@ -223,6 +223,7 @@ X, Y = points(10, 2)
         (X, np.zeros(10), OneClassOnly, "one class only"),
         (changed(X, (3, 1), np.nan), Y, NonFiniteFeatures, "row 3, column 1"),
         (changed(X, (3, 1), -np.inf), Y, NonFiniteFeatures, "row 3, column 1"),
+        (1e200 * X, Y, NonFiniteFeatures, "overflow"),
         (X[:, 0], Y, WrongShape, "Reshape your data"),
         (X[:, :, None], Y, WrongShape, "dim 3"),
         (X, Y[:9], WrongShape, "10 points, 9 labels"),
@@ -253,6 +254,17 @@ def test_bad_input_is_refused_by_name_and_the_last_fit_stays(features, labels, e
 def test_unknown_parameters_are_refused(parameters, words):
     with pytest.raises(ModelError, match=words):
         GPClassifier(**parameters).fit(X, Y)
+
+
+class Broken(Kernel):
+    def forward(self, x1, x2, diag=False, **params):
+        return torch.full((len(x1),) if diag else (len(x1), len(x2)), torch.nan, dtype=x1.dtype)
+
+
+@pytest.mark.parametrize("estimator", [GPClassifier, GPRegressor])
+def test_a_kernel_that_gives_nan_is_refused(estimator):
+    with pytest.raises(ModelError, match="NaN"):
+        estimator(ScaleKernel(Broken())).fit(X, Y)
 
 
 def test_predictions_are_checked():

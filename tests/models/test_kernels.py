@@ -29,6 +29,20 @@ def test_theta_of_a_named_kernel_is_scikit_learns():
     np.testing.assert_allclose(theta_bounds(kernel), [[math.log(1e-5), math.log(1e5)]] * 4)
 
 
+def test_hyperparameters_are_set_the_way_of_gpytorch():
+    kernel = make_kernel("rbf", 3)
+    kernel.outputscale, kernel.base_kernel.lengthscale = 4.0, 0.5
+    np.testing.assert_allclose(np.exp(get_theta(kernel)), [4, 0.5])
+
+
+def test_a_parameter_without_constraint_is_free_and_no_logarithm():
+    kernel = RBFKernel()
+    kernel.register_parameter("slope", torch.nn.Parameter(torch.tensor([-2.0])))
+    kernel = make_kernel(kernel, 1)
+    assert get_theta(kernel)[-1] == -2
+    np.testing.assert_array_equal(theta_bounds(kernel)[-1], [-math.inf, math.inf])
+
+
 @pytest.mark.parametrize("wrong", ["matern", None, 3])
 def test_an_unknown_kernel_is_refused(wrong):
     with pytest.raises(ModelError, match='kernel must be "rbf", "ard"'):

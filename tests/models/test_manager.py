@@ -139,6 +139,21 @@ def test_a_loaded_manager_goes_on_bit_for_bit(task):
         assert torch.equal(numbers(other, points.test), numbers(manager, points.test))
 
 
+@pytest.mark.parametrize("optimizer", ["faithful", None])
+@pytest.mark.parametrize("estimator", [GPClassifier, GPRegressor])
+def test_every_optimizer_has_a_state(estimator, optimizer):
+    manager = as_manager(estimator(optimizer=optimizer))
+    points = data(manager.task)
+    manager.fit(points.labelled)
+    other = manager.clone()
+    other.load(manager.state(), points.labelled)
+    for _ in range(2):
+        assert torch.equal(numbers(other, points.test), numbers(manager, points.test))
+        label_one(points)
+        manager.fit(points.labelled)
+        other.fit(points.labelled)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_going_back_is_loading_an_earlier_state(task):
     manager, points = fitted(task)

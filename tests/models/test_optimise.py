@@ -65,6 +65,16 @@ def test_a_carried_inverse_hessian_saves_evaluations():
     assert len(calls) - cold < cold / 2
 
 
+def test_a_wrong_inverse_hessian_is_thrown_away():
+    found = bfgs(rosenbrock, np.array([-1.2, 1.0]), WIDE, -np.eye(2))
+    np.testing.assert_allclose(found.theta, 1, atol=1e-3)
+
+
+def test_a_gradient_that_lies_ends_the_search_where_it_is():
+    found = bfgs(lambda x: (float(x @ x), -2 * x), np.ones(2), WIDE, np.eye(2))
+    np.testing.assert_array_equal(found.theta, [1, 1])
+
+
 def test_steps_into_infinity_are_taken_back():
     def walled(x):
         return (math.inf, np.zeros(1)) if x[0] > 1.5 else (float((x[0] - 1.4) ** 2), 2 * (x - 1.4))

@@ -34,7 +34,7 @@ def test_step_moves_heat_curve_points_and_status(explore):
     before = heat(explorer)
     click(explorer, "step")
     learner = explorer.learner
-    assert explorer.summary().startswith("Round 1: asked 1 point; balanced accuracy ")
+    assert explorer.summary().startswith("After 1 round: asked 1 point; balanced accuracy ")
     assert "7 of 45 labelled." in explorer.summary()
     assert heat(explorer) != before
     np.testing.assert_array_equal(explorer._screen.curve.curve.x, [6, 7])
@@ -48,9 +48,9 @@ def test_run_undo_and_batch(explore):
     choose(explorer, "batch", 2)
     assert "next 2 at" in explorer.summary()
     click(explorer, "run")
-    assert explorer.summary().startswith("Round 3: asked 2 points")
+    assert explorer.summary().startswith("After 3 rounds: asked 2 points")
     click(explorer, "undo")
-    assert explorer.summary().startswith("Taken back. Round 2: asked 2 points")
+    assert explorer.summary().startswith("Taken back. After 2 rounds: asked 2 points")
     assert explorer.learner.n_labels == 10
     np.testing.assert_array_equal(explorer._screen.curve.curve.x, [6, 8, 10])
 
@@ -135,11 +135,11 @@ def test_a_saved_notebook_has_a_picture_and_words(explore):
 def test_rounds_of_other_cells_are_shown(explore):
     explorer = explore(make_learner())
     explorer.learner.step(2)
-    assert explorer.summary().startswith("Round 1: asked 2 points")
+    assert explorer.summary().startswith("After 1 round: asked 2 points")
     explorer.learner.label(explorer.learner.data.unlabelled.indices[:1], ["yes"])
-    assert explorer.summary().startswith("Round 2: were given labels for 1 point")
+    assert explorer.summary().startswith("After 2 rounds: was told the labels of 1 point")
     explorer.learner.undo()
-    assert explorer.summary().startswith("Round 1: ")
+    assert explorer.summary().startswith("After 1 round: ")
     assert not explorer._controls.undo.disabled
 
 
@@ -152,7 +152,7 @@ def test_two_explorers_stay_in_step_and_fit_once(explore):
     learner.step()
     assert learner.model.fits == fits + 2
     for explorer in (first, second):
-        assert explorer.summary().startswith("Round 2: ")
+        assert explorer.summary().startswith("After 2 rounds: ")
         np.testing.assert_array_equal(explorer._screen.curve.curve.x, [6, 7, 8])
 
 
@@ -234,7 +234,7 @@ def test_a_strategy_that_raises_is_shown_and_another_one_goes_on(explore, capsys
     choose(explorer, "strategy", "margin")
     assert explorer.summary().startswith("No round yet: ")
     click(explorer, "step")
-    assert explorer.summary().startswith("Round 1: ")
+    assert explorer.summary().startswith("After 1 round: ")
     assert explorer.last_error is None
     assert capsys.readouterr() == ("", "")
 
@@ -262,7 +262,7 @@ def test_a_ceiling_that_cannot_be_had_is_left_out(explore):
     assert isinstance(explorer.last_error, ZeroDivisionError)
     assert "ceiling" not in explorer.summary()
     click(explorer, "step")
-    assert explorer.summary().startswith("Round 1: ")
+    assert explorer.summary().startswith("After 1 round: ")
 
 
 def test_an_interrupted_cell_leaves_a_picture_of_what_is(explore):
@@ -275,5 +275,5 @@ def test_an_interrupted_cell_leaves_a_picture_of_what_is(explore):
     explorer = explore(make_learner(model=Interrupted()))
     with pytest.raises(KeyboardInterrupt):
         explorer.learner.step()
-    assert explorer.summary().startswith("Round 1: asked 1 point")
+    assert explorer.summary().startswith("After 1 round: asked 1 point")
     assert not explorer.learner.busy

@@ -10,6 +10,7 @@ from ipywidgets.widgets.widget import _instances as open_widgets
 
 import aljupyter as al
 from aljupyter.errors import LearnerBusyError, RoundCancelled
+from aljupyter.widgets.text import rounds
 from tests.widgets.explorers import Slow, choose, click, eventually, make_learner
 
 
@@ -21,7 +22,7 @@ def test_the_worker_gives_what_the_calling_thread_gives(explore, on_thread):
     on_thread(lambda: click(explorer, "run"))
     assert explorer.wait(20)
     assert [r.indices.tolist() for r in explorer.learner.history] == [r.indices.tolist() for r in alone.history]
-    assert explorer.summary().startswith("Round 3: ")
+    assert explorer.summary().startswith("After 3 rounds: ")
     assert not explorer._controls.step.disabled and explorer._controls.cancel.disabled
 
 
@@ -37,7 +38,9 @@ def test_cancel_rolls_back_the_round_in_flight(explore, on_thread):
     finished = len(learner.history)
     assert 2 <= finished < 30
     assert learner.n_labels == 6 + finished
-    expected = f"Cancelled: the round in flight was rolled back, {finished} finished before it. Round {finished}: "
+    expected = (
+        f"Cancelled: the round in flight was rolled back, {finished} finished before it. After {rounds(finished)}: "
+    )
     assert explorer.summary().startswith(expected)
     assert f"{6 + finished} labelled" in explorer.summary()
     assert explorer.last_error is None
@@ -46,7 +49,7 @@ def test_cancel_rolls_back_the_round_in_flight(explore, on_thread):
     assert "by the model before the last labels" in explorer._screen.heatmap.widget.children[0].value
     click(explorer, "step")
     assert explorer.wait(20)
-    assert explorer.summary().startswith(f"Round {finished + 1}: ")
+    assert explorer.summary().startswith(f"After {rounds(finished + 1)}: ")
     assert "by the model" not in explorer._screen.heatmap.widget.children[0].value
 
 
@@ -63,7 +66,7 @@ def test_a_second_click_and_a_second_explorer_are_told_to_wait(explore, on_threa
     assert first.wait(20) and second.wait(20)
     assert len(learner.history) == 1
     for explorer in (first, second):
-        assert explorer.summary().startswith("Round 1: ")
+        assert explorer.summary().startswith("After 1 round: ")
 
 
 def test_another_look_that_is_asked_for_during_a_round_comes_with_it_or_after(explore, on_thread):
@@ -130,7 +133,7 @@ def test_the_ceiling_makes_way_for_a_round_and_comes_after_it(explore):
     click(explorer, "step")
     assert explorer.wait(20)
     assert len(asked) == 2
-    assert explorer.summary().startswith("Round 1: ") and "ceiling" in explorer.summary()
+    assert explorer.summary().startswith("After 1 round: ") and "ceiling" in explorer.summary()
 
 
 # --- the end --------------------------------------------------------------------------------------------------------
@@ -166,3 +169,29 @@ def test_close_during_a_run_stops_it():
     explorer.close()
     assert not learner.busy
     assert learner.n_labels == 6 + len(learner.history) < 36
+
+
+def test_a_click_waits_for_a_picture_that_another_thread_draws():
+    """Clicks and menus of one Explorer may come on two threads; neither may be lost for the other's sake."""
+    learner = make_learner()
+    explorer = al.Explorer(learner)
+    assert explorer.wait(20)
+    drawing, go_on = threading.Event(), threading.Event()
+    look = explorer._screen.look
+
+    def slow_look(*arguments):
+        drawing.set()
+        go_on.wait(10)
+        look(*arguments)
+
+    explorer._screen.look = slow_look
+    menu = threading.Thread(target=setattr, args=(explorer._controls.batch, "value", 10_000))
+    menu.start()
+    assert drawing.wait(10)
+    click(explorer, "step")
+    go_on.set()
+    menu.join(10)
+    assert explorer.wait(20)
+    assert "ask at most" in explorer.summary()
+    assert "ask at most" in str(explorer.last_error)
+    explorer.close()

@@ -93,7 +93,8 @@ def test_classes_have_colour_and_shape_and_the_query_a_ring(heatmap):
 def test_the_summary_is_read_from_the_marks(heatmap):
     heatmap.render(plane_frame())
     assert heatmap.summary() == (
-        "Heatmap: entropy (nats) over acidity and sugar, from 0.000 to 1.00, mean 0.439.\n"
+        "Heatmap: entropy (nats) over acidity and sugar, from 0.000 to 1.00, mean 0.439 "
+        "(upper left 0.502, upper right 1.00, lower left 0.000, lower right 0.251).\n"
         "Points: 3 labelled (1 dry, 2 sweet), 3 in the pool; last asked 1 at (3.00, 18.00); next 1 at (2.00, 14.00)."
     )
     heatmap.points.pool.x = heatmap.points.pool.y = np.zeros(0, np.float32)
@@ -231,11 +232,13 @@ def test_the_status_line_is_announced_and_escaped():
 def test_the_still_picture_shows_what_the_frames_hold(classes):
     x = np.linspace(0, 4, 5)
     curves = Curves(x, x[None] + 10, x + 9, x + 11)
-    png = static.picture(plane_frame(curves=curves), curve_frame(), classes, "Round 3: it costs $5 or $6.")
+    png = static.picture(plane_frame(curves=curves), curve_frame(), classes, "After 3 rounds: it costs $5 or $6.")
     with Image.open(io.BytesIO(png)) as image:
         assert image.size[0] > 2 * image.size[1] > 200
     empty = plane_frame(heat=None, pool=NOWHERE, labelled=NOWHERE, labels=np.zeros(0, int), asked=NOWHERE,
                         candidates=NOWHERE, message="nothing yet")  # fmt: skip
     other = static.picture(empty, curve_frame(ceiling=None, floor=None, n_labels=[], values=[]), classes)
     assert other != png
-    assert png == static.picture(plane_frame(curves=curves), curve_frame(), classes, "Round 3: it costs $5 or $6.")
+    assert png == static.picture(
+        plane_frame(curves=curves), curve_frame(), classes, "After 3 rounds: it costs $5 or $6."
+    )

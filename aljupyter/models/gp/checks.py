@@ -17,6 +17,7 @@ from aljupyter.errors import InvalidLabel, ModelError, NoLabels, NonFiniteFeatur
 
 OPTIMIZERS = ("fast", "faithful", None)
 PRIORS = ("default", None)
+_LARGEST = 1e150
 
 
 class EstimatorNotFitted(NotFitted, NotFittedError):
@@ -65,6 +66,11 @@ def check_features(estimator: BaseEstimator, X: ArrayLike | Tensor, *, reset: bo
         raise NonFiniteFeatures(
             f"Input X contains NaN or infinity: {(~finite).sum()} value(s), the first in row {row}, column {column}. "
             "Fill them in or leave those points or features out; a GP has no notion of a missing feature."
+        )
+    if len(values) and np.abs(values).max() > _LARGEST:
+        raise NonFiniteFeatures(
+            f"Input X holds {np.abs(values).max():.3g}: squared distances of such features overflow to infinity. "
+            "Rescale them, or let DataManager(..., preprocess='auto') standardise them."
         )
     return torch.tensor(values, device=device)  # a copy: the caller's array may change later
 

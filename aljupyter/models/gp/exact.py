@@ -65,7 +65,10 @@ def condition(K_N_N: Tensor, y_N: Tensor) -> Conditioned:
         if info == 0:
             break
     else:
-        raise ModelError("The kernel matrix is not positive definite: a hyperparameter or a feature is not finite.")
+        raise ModelError(
+            "The kernel matrix of the labelled points is not positive definite: this kernel is no covariance function "
+            "for features of this dimension, or it gives NaN."
+        )
     if jitter > 0:
         warnings.warn(
             f"The kernel matrix of the {len(y_N)} labelled points is singular in floating point; noise of {jitter:g} "

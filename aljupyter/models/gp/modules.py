@@ -136,8 +136,8 @@ class GaussianProcess(gpytorch.models.GP):
         self.condition()
         if not math.isfinite(self.log_evidence_):
             raise ModelError(
-                "The GP's log marginal likelihood is not finite at any hyperparameters tried. Are the features of very "
-                "different or extreme scale? Standardise them (preprocess='auto')."
+                "The GP's log marginal likelihood is not finite at any hyperparameters tried: the kernel gives NaN or "
+                "infinite covariances for these features."
             )
 
     @torch.no_grad()
