@@ -10,30 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aljupyter import performance
 from aljupyter.control import Control
 from aljupyter.data.manager import DataManager
 from aljupyter.errors import (
     EmptyPool,
     NoLabels,
     NothingToUndo,
-    UnknownRound,
     WrongShape,
 )
 from aljupyter.models import as_manager, default_manager
-from aljupyter.models.base import ModelManager
 from aljupyter.oracles import DatasetOracle, Oracle, ask
-from aljupyter.past import Past
-from aljupyter.records import Event, Fitted, History, Query, RoundRecord, Scores, frozen_array
+from aljupyter.performance import Measurer
+from aljupyter.records import Event, Fitted, History, Query, RoundRecord, Scores, frozen_array, in_words
 from aljupyter.sizes import BatchSizes, check_size, schedule
+from aljupyter.standing import Standing
 from aljupyter.strategies import Measure, Pool, Strategy, as_strategy, default
-from aljupyter.turns import Observer, Observers, Turn
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class ActiveLearner:
+class ActiveLearner(Standing):
     """A dataset, a model and a strategy that choose together what to label next.
 
     One round is ``fit()``, ``score()``, ``query(n)``, ``label(query)``; :meth:`step` is the four in a row and
@@ -74,65 +71,11 @@ class ActiveLearner:
         metrics: Sequence[str] | None = None,
         top: float = 0.1,
     ):
-        self.data = data
-        self.model: ModelManager = default_manager(data.task) if model is None else as_manager(model, data.task)
+        manager = default_manager(data.task) if model is None else as_manager(model, data.task)
+        super().__init__(data, manager, Measurer(data, metrics, top))
         self.oracle: Oracle = DatasetOracle(data) if oracle is None else oracle
         self.seed = seed
         self._strategy = default(data.task) if strategy is None else as_strategy(strategy, data.task)
-        self._measure = performance.Measurer(data, metrics, top)
-        self._history = History()
-        self._events: tuple[Event, ...] = ()
-        self._fitted: Fitted | None = None
-        self._fitted_on: tuple[bytes, bytes] | None = None
-        #: a context manager: who looks at several things at once takes a turn, so that they are of one moment
-        self.turn = Turn()
-        self._observers = Observers()
-        self._ceiling: dict[str, float] | None = None
-
-    # --- where we are -----------------------------------------------------------------------------------------------
-
-    @property
-    def history(self) -> History:
-        """The rounds played."""
-        return self._history
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """Everything that changed the labels, undone rounds included."""
-        return self._events
-
-    @property
-    def round(self) -> int:
-        """Number of the round to come; as many have been played."""
-        return len(self._history)
-
-    @property
-    def n_labels(self) -> int:
-        return len(self.data.labelled)
-
-    @property
-    def pool_is_empty(self) -> bool:
-        return len(self.data.unlabelled) == 0
-
-    @property
-    def busy(self) -> bool:
-        """Whether a call is under way."""
-        return self.turn.taken
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the model is fitted on the labels there are now."""
-        return self._fitted is not None and self._fitted_on == self._labels_key()
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Metrics of the model on the labels there are now; empty before :meth:`fit`."""
-        return dict(self._fitted.metrics) if self._fitted is not None and self.is_current else {}
-
-    @property
-    def metric_names(self) -> tuple[str, ...]:
-        """Metrics that rounds of this task have."""
-        return self._measure.names
 
     @property
     def strategy(self) -> Strategy:
@@ -166,10 +109,11 @@ class ActiveLearner:
                     "(`DataManager(..., labelled=10)`), give some (`learner.label(indices, labels)`), or let a "
                     "model-free strategy ask for the first ones: `learner.strategy = al.strategies.Random()`."
                 )
+            self._fitted_on = None  # until it is measured too: an interrupt between the two must not pass for a fit
             self.model.fit(self.data.labelled, control)
-            self._fitted_on = self._labels_key()
             metrics, measured_on = self._measure(self.model)
             self._fitted = Fitted(self.round, self.n_labels, MappingProxyType(metrics), measured_on)
+            self._fitted_on = self._labels_key()
             self._observers.tell("fit")
             return self._fitted
 
@@ -313,7 +257,8 @@ class ActiveLearner:
                 self.data.unlabel(last.indices)
                 self._history = self._history[:-1]
                 self._events += (Event("undo", last.round, tuple(last.indices.tolist()), (), "learner"),)
-                if last.model_state is not None:
+                as_then = np.array_equal(self.data.labelled.indices, last.labelled_before)
+                if last.model_state is not None and as_then:
                     self.model.load(last.model_state, self.data.labelled)
                     self._fitted = Fitted(last.round, last.n_labels, last.metrics, last.measured_on)
                     self._fitted_on = self._labels_key()
@@ -322,22 +267,6 @@ class ActiveLearner:
                     self._fitted = self._fitted_on = None
             self._observers.tell("undo")
             return last
-
-    # --- looking ----------------------------------------------------------------------------------------------------
-
-    def at(self, k: int) -> Past:
-        """Round k as it was: its model, scores and labelled set. Reads, never fits.
-
-        Raises
-        ------
-        UnknownRound
-            If round k has not been played; -1 is the last one.
-        """
-        rounds = len(self._history)
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not -rounds <= k < rounds:
-            played = f"0 to {rounds - 1} have" if rounds else "None has"
-            raise UnknownRound(f"Round {k!r} has not been played. {played} been played; `learner.step()` plays one.")
-        return Past(self._history[int(k)], self.data, self.model)
 
     def curve(self) -> pd.DataFrame:
         """The learning curve: a DataFrame of ``n_labels`` and metrics, one row a model, the present one last.
@@ -352,49 +281,14 @@ class ActiveLearner:
             rows.append({"n_labels": fitted.n_labels, **fitted.metrics})
         return pd.DataFrame(rows, columns=["n_labels", *self.metric_names])
 
-    def measures(self) -> dict[str, Measure]:
-        """Measures of this task by name, for looking at what the model knows."""
-        return performance.measures_to_show(self.data)
-
-    def full_data_performance(self, control: Control | None = None) -> dict[str, float] | None:
-        """Metrics of the same model fitted on the whole training view: the ceiling of a learning curve.
-
-        None where the dataset lacks the label of some training point. The learner's own model is left alone.
-        """
-        if self._ceiling is None:
-            self._ceiling = self._measure.ceiling(self.model.clone(), control)
-        return None if self._ceiling is None else dict(self._ceiling)
-
-    def floor_performance(self) -> dict[str, float] | None:
-        """Metrics of always predicting the majority class, or the mean: the floor of a learning curve."""
-        return self._measure.floor()
-
-    def observe(self, observer: Observer) -> None:
-        """Call ``observer(event)`` after each "fit", "label" (a round ended), "undo" and "strategy"."""
-        self._observers.add(observer)
-
-    def unobserve(self, observer: Observer) -> None:
-        self._observers.remove(observer)
-
     def __repr__(self) -> str:
-        at = f"; {performance.in_words(self.metrics)}" if self.metrics else ""
+        at = f"; {in_words(self.metrics)}" if self.metrics else ""
         return (
             f"ActiveLearner: {self.data.task}, {self.n_labels} labelled, {len(self.data.unlabelled)} in the pool, "
             f"{self.round} rounds played{at}\n  model {self.model!r}\n  strategy {self._strategy!r}"
         )
 
     # --- how --------------------------------------------------------------------------------------------------------
-
-    def _labels_key(self) -> tuple[bytes, bytes]:
-        """Equal exactly when the same points have the same labels in the same order."""
-        labelled = self.data.labelled
-        return labelled.indices.tobytes(), labelled.y.numpy().tobytes()
-
-    def _can_fit(self) -> bool:
-        labelled = self.data.labelled
-        if self.data.task == "classification":
-            return len(labelled) > 0 and len(labelled.y.unique()) > 1
-        return len(labelled) > 0
 
     def _score(self, control: Control | None) -> tuple[Pool, Scores]:
         if self.pool_is_empty:

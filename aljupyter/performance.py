@@ -17,10 +17,7 @@ from aljupyter.errors import ModelError
 from aljupyter.models.base import ModelManager
 from aljupyter.models.metrics import CLASSIFICATION, REGRESSION, evaluate_posterior
 from aljupyter.posterior import ClassPosterior, Posterior, RegressionPosterior
-from aljupyter.records import in_words
 from aljupyter.strategies import measures
-
-__all__ = ["Measurer", "in_words", "measures_to_show"]
 
 HIT_RATIO = "hit_ratio"
 

@@ -17,6 +17,7 @@ FLOORS = [
     ["oracles", "strategies"],
     ["records", "sizes", "turns"],
     ["performance", "past"],
+    ["standing"],
     ["learner"],
     ["widgets"],
 ]

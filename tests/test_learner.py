@@ -324,6 +324,51 @@ def test_an_interrupt_in_the_middle_of_labelling_rolls_back(learner, monkeypatch
     assert not learner.busy
 
 
+def test_an_interrupt_before_a_fit_is_measured_does_not_pass_for_a_fit(learner, monkeypatch):
+    learner.step()
+    with monkeypatch.context() as patched:
+        patched.setattr(learner.model, "evaluate", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            learner.fit()
+    assert not learner.is_current
+    assert learner.metrics == {}
+    assert learner.fit().n_labels == 7
+
+
+def test_undo_after_labels_given_past_the_learner_trusts_no_stored_model(learner):
+    learner.step()
+    direct = learner.data.unlabelled.indices[:1]
+    learner.data.label(direct, [0])
+    learner.undo()
+    assert not learner.is_current
+    assert learner.fit().n_labels == 7
+
+
+def test_scores_and_queries_read_well(learner):
+    scores, query = learner.score(), learner.query(10)
+    frame = scores.to_frame()
+    assert frame["index"].tolist()[:3] == scores.best(3)
+    assert frame["score"].is_monotonic_decreasing
+    assert f"Scores of {len(scores)} points by Margin()" in repr(scores)
+    assert repr(query).endswith("and 2 more")
+    record = learner.label(query)
+    assert repr(record).startswith("Round 0: 6 labels; accuracy")
+    assert repr(learner.history).startswith("History of 1 rounds")
+    assert repr(learner.at(0)) == repr(record)
+
+
+def test_where_nothing_was_fitted_there_is_no_model_to_look_back_at():
+    x, y = blobs()
+    learner = al.ActiveLearner(al.DataManager(x, y, labelled=0), NearestMean(), al.strategies.Random())
+    learner.step(8)
+    with pytest.raises(errors.NotFitted, match="No model is stored for round 0"):
+        _ = learner.at(0).model
+    learner.fit()
+    learner.undo()
+    assert learner.n_labels == 0
+    assert not learner.is_current
+
+
 def test_progress_goes_from_nothing_to_all(learner):
     heard = []
     learner.run(rounds=3, control=Control(lambda fraction, words: heard.append(fraction)))
