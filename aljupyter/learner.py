@@ -13,6 +13,7 @@ import numpy as np
 from aljupyter.control import Control
 from aljupyter.data.manager import DataManager
 from aljupyter.errors import (
+    DataError,
     EmptyPool,
     NoLabels,
     NothingToUndo,
@@ -21,7 +22,7 @@ from aljupyter.errors import (
 from aljupyter.models import as_manager, default_manager
 from aljupyter.oracles import DatasetOracle, Oracle, ask
 from aljupyter.performance import Measurer
-from aljupyter.records import Event, Fitted, History, Query, RoundRecord, Scores, frozen_array, in_words
+from aljupyter.records import Event, Fitted, History, Query, RoundRecord, Scores, frozen_array, in_number, in_words
 from aljupyter.sizes import BatchSizes, check_size, schedule
 from aljupyter.standing import Standing
 from aljupyter.strategies import Measure, Pool, Strategy, as_strategy, default
@@ -71,6 +72,8 @@ class ActiveLearner(Standing):
         metrics: Sequence[str] | None = None,
         top: float = 0.1,
     ):
+        if not isinstance(data, DataManager):
+            raise DataError(f"Data come in a DataManager, got {type(data).__name__}: `al.DataManager(X, y)` makes one.")
         manager = default_manager(data.task) if model is None else as_manager(model, data.task)
         super().__init__(data, manager, Measurer(data, metrics, top))
         self.oracle: Oracle = DatasetOracle(data) if oracle is None else oracle
@@ -185,10 +188,10 @@ class ActiveLearner(Standing):
                 control.progress(fraction, coming)
                 control.check()
 
-            control.progress(0.0, f"round {self.round}: fitting on {self.n_labels} labels")
+            control.progress(0.0, f"round {self.round}: fitting on {in_number(self.n_labels, 'label')}")
             if self._strategy.needs_model or self._can_fit():
                 self.fit(control)
-            lap("fit", 0.7, f"round {self.round}: scoring {len(self.data.unlabelled)} points")
+            lap("fit", 0.7, f"round {self.round}: scoring {in_number(len(self.data.unlabelled), 'point')}")
             pool, scores = self._score(control)
             lap("score", 0.9, f"round {self.round}: choosing {n}")
             query = self._select(pool, scores, n)
@@ -233,7 +236,7 @@ class ActiveLearner(Standing):
                 control.check()
                 records.append(self.step(min(size_of(k, self.round), left), control.part(k, rounds)))
                 bar.update()
-            control.progress(1.0, f"{len(records)} rounds done")
+            control.progress(1.0, f"{in_number(len(records), 'round')} done")
         return records
 
     def undo(self) -> RoundRecord:
@@ -285,7 +288,7 @@ class ActiveLearner(Standing):
         at = f"; {in_words(self.metrics)}" if self.metrics else ""
         return (
             f"ActiveLearner: {self.data.task}, {self.n_labels} labelled, {len(self.data.unlabelled)} in the pool, "
-            f"{self.round} rounds played{at}\n  model {self.model!r}\n  strategy {self._strategy!r}"
+            f"{in_number(self.round, 'round')} played{at}\n  model {self.model!r}\n  strategy {self._strategy!r}"
         )
 
     # --- how --------------------------------------------------------------------------------------------------------

@@ -24,6 +24,11 @@ def frozen_array(values: Any) -> np.ndarray:
     return array
 
 
+def in_number(n: int, noun: str) -> str:
+    """``1 label``, ``2 labels``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def in_words(metrics: Mapping[str, float]) -> str:
     """Metrics as text: ``accuracy 0.912, log loss 0.241, mse 2665``."""
 
@@ -44,7 +49,9 @@ class Fitted:
 
     def __repr__(self) -> str:
         numbers = in_words(self.metrics) or "no labels to measure it on"
-        return f"Model of round {self.round}, fitted on {self.n_labels} labels; {self.measured_on}: {numbers}"
+        return (
+            f"Model of round {self.round}, fitted on {in_number(self.n_labels, 'label')}; {self.measured_on}: {numbers}"
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class Scores:
         if not len(self):
             return f"Scores of no point by {self.strategy}: the pool is empty"
         return (
-            f"Scores of {len(self)} points by {self.strategy}: from {self.values.min():.3g} to "
+            f"Scores of {in_number(len(self), 'point')} by {self.strategy}: from {self.values.min():.3g} to "
             f"{self.values.max():.3g}, highest at {', '.join(map(str, self.best(3)))}"
         )
 
@@ -174,7 +181,7 @@ class RoundRecord:
         asked = ", ".join(f"{i} -> {y}" for i, y in zip(self.indices[:8], self.labels[:8].tolist(), strict=True))
         more = f" and {len(self.indices) - 8} more" if len(self.indices) > 8 else ""
         numbers = f"; {in_words(self.metrics)}" if self.metrics else ""
-        return f"Round {self.round}: {self.n_labels} labels{numbers}; asked {asked}{more}"
+        return f"Round {self.round}: {in_number(self.n_labels, 'label')}{numbers}; asked {asked}{more}"
 
 
 class History(Sequence[RoundRecord]):
@@ -225,7 +232,7 @@ class History(Sequence[RoundRecord]):
         if not len(self):
             return "History of no round"
         last = self[-1]
-        return f"History of {len(self)} rounds; the last: {last!r}"
+        return f"History of {in_number(len(self), 'round')}; the last: {last!r}"
 
 
 @dataclass(frozen=True)

@@ -353,7 +353,7 @@ def test_scores_and_queries_read_well(learner):
     assert repr(query).endswith("and 2 more")
     record = learner.label(query)
     assert repr(record).startswith("Round 0: 6 labels; accuracy")
-    assert repr(learner.history).startswith("History of 1 rounds")
+    assert repr(learner.history).startswith("History of 1 round;")
     assert repr(learner.at(0)) == repr(record)
 
 
@@ -494,6 +494,8 @@ def test_only_metrics_and_strategies_of_the_task_are_taken(learner):
         al.ActiveLearner(learner.data, Mean())
     with pytest.raises(errors.UnsupportedModel):
         al.ActiveLearner(learner.data, "forest")
+    with pytest.raises(errors.DataError, match="al.DataManager"):
+        al.ActiveLearner(np.zeros((4, 2)))
 
 
 # --- one seed, one result -------------------------------------------------------------------------------------------
@@ -540,5 +542,5 @@ def test_the_repr_says_where_one_is(learner):
     learner.step()
     text = repr(learner)
     assert "7 labelled" in text
-    assert "1 rounds played" in text or "1 round played" in text
+    assert "1 round played" in text
     assert "Margin()" in text

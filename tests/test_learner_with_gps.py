@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_diabetes, load_digits, load_iris
 
 import aljupyter as al
 from aljupyter.control import Control
@@ -113,3 +113,14 @@ def test_upper_confidence_finds_the_best_points_sooner_than_chance():
             ratios.append(learner.fit().metrics["hit_ratio"])
         found[name] = np.mean(ratios)
     assert found["ucb"] > 1.5 * found["random"]
+
+
+def test_images_are_rows_to_a_gaussian_process():
+    digits = load_digits()
+    flat = al.DataManager(digits.data, digits.target, test=0.5, labelled=30, preprocess=None)
+    dataset = torch.utils.data.TensorDataset(torch.tensor(digits.images), torch.tensor(digits.target))
+    images = al.DataManager(dataset, test=0.5, labelled=30)
+    assert images.test.x.shape[1:] == (8, 8)
+    records = [al.ActiveLearner(data, al.GPClassifier()).step(3) for data in (flat, images)]
+    np.testing.assert_array_equal(records[0].indices, records[1].indices)
+    assert records[0].metrics == pytest.approx(records[1].metrics)

@@ -82,8 +82,9 @@ class ModelManager(ABC):
         return None
 
     def embed(self, x: Tensor | Subset) -> Tensor:
-        """Representation of points for distances, shape (N, E). A GP embeds as its inputs."""
-        return x.x if isinstance(x, Subset) else x
+        """Representation of points for distances, shape (N, E): where not overridden the inputs, an image as a row."""
+        points = x.x if isinstance(x, Subset) else x
+        return points.flatten(1)
 
     def evaluate(self, subset: Subset, metrics: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics of the fitted model on a view with labels; see :func:`evaluate_posterior`."""

@@ -82,7 +82,10 @@ def as_strategy(value: Strategy | Measure, task: str | None = None) -> Strategy:
     if isinstance(value, Measure):
         value = Strategy(value)
     if not isinstance(value, Strategy):
-        raise WrongTask(f"A strategy such as Margin() or Random() is expected, got {value!r}.")
+        raise WrongTask(
+            f"A strategy such as Margin() or Random() is expected, got {value!r}. "
+            f"Strategies by name: `al.strategies.get(name)`, see `al.strategies.catalogue()`."
+        )
     if task is not None and value.task not in (None, task):
         raise WrongTask(f"{value!r} is a strategy for {value.task}, and the data are for {task}.")
     return value

@@ -6,18 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from aljupyter.records import RoundRecord
+from aljupyter.records import RoundRecord, in_number
 from aljupyter.widgets.theme import number
-
-
-def points(n: int) -> str:
-    """``1 point``, ``2 points``."""
-    return "1 point" if n == 1 else f"{n} points"
-
-
-def rounds(n: int) -> str:
-    """``1 round``, ``2 rounds``."""
-    return "1 round" if n == 1 else f"{n} rounds"
 
 
 def standing(learner: Any, metric: str, previous: float | None = None) -> str:
@@ -40,6 +30,6 @@ def status(learner: Any, metric: str) -> str:
     last: RoundRecord = learner.history[-1]
     did = "was told the labels of" if last.strategy == "given" else "asked"
     return (
-        f"After {rounds(len(learner.history))}: {did} {points(len(last.indices))}; "
+        f"After {in_number(len(learner.history), 'round')}: {did} {in_number(len(last.indices), 'point')}; "
         f"{standing(learner, metric, last.metrics.get(metric))}."
     )

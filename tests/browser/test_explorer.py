@@ -6,7 +6,7 @@ import statistics
 import nbformat
 import pytest
 
-from aljupyter.widgets.text import rounds
+from aljupyter.records import in_number
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -84,7 +84,7 @@ class Seen:
         expect(self.curve).not_to_have_attribute("d", pictures[1])
 
     def expect_round(self, k, words=""):
-        expect(self.status).to_contain_text(f"After {rounds(k)}: {words}")
+        expect(self.status).to_contain_text(f"After {in_number(k, 'round')}: {words}")
 
 
 def test_two_explorers_and_a_cell_on_one_learner(open_notebook, shots):

@@ -10,7 +10,7 @@ from ipywidgets.widgets.widget import _instances as open_widgets
 
 import aljupyter as al
 from aljupyter.errors import LearnerBusyError, RoundCancelled
-from aljupyter.widgets.text import rounds
+from aljupyter.records import in_number
 from tests.widgets.explorers import Slow, choose, click, eventually, make_learner
 
 
@@ -38,10 +38,8 @@ def test_cancel_rolls_back_the_round_in_flight(explore, on_thread):
     finished = len(learner.history)
     assert 2 <= finished < 30
     assert learner.n_labels == 6 + finished
-    expected = (
-        f"Cancelled: the round in flight was rolled back, {finished} finished before it. After {rounds(finished)}: "
-    )
-    assert explorer.summary().startswith(expected)
+    said = f"Cancelled: the round in flight was rolled back, {finished} finished before it. After {finished} rounds: "
+    assert explorer.summary().startswith(said)
     assert f"{6 + finished} labelled" in explorer.summary()
     assert explorer.last_error is None
     assert not controls.step.disabled and controls.cancel.disabled
@@ -49,7 +47,7 @@ def test_cancel_rolls_back_the_round_in_flight(explore, on_thread):
     assert "by the model before the last labels" in explorer._screen.heatmap.widget.children[0].value
     click(explorer, "step")
     assert explorer.wait(20)
-    assert explorer.summary().startswith(f"After {rounds(finished + 1)}: ")
+    assert explorer.summary().startswith(f"After {in_number(finished + 1, 'round')}: ")
     assert "by the model" not in explorer._screen.heatmap.widget.children[0].value
 
 

@@ -56,7 +56,7 @@ class GPManager(ModelManager):
     def fit(self, labelled: Subset, control: Control | None = None) -> None:
         if len(labelled) == 0:
             raise NoLabels("A GP cannot be fitted without labels: label some points first.")
-        x_N_D, y_N = labelled.x, labelled.y.numpy()
+        x_N_D, y_N = self.embed(labelled), labelled.y.numpy()
         # a new estimator for each fit: whatever raises in here leaves the manager as it was
         estimator = clone(self._template)
         if isinstance(estimator, GPClassifier):
@@ -90,7 +90,8 @@ class GPManager(ModelManager):
         Regression: mean and latent variance, in units of the target.
         """
         estimator = self.estimator_
-        chunks = (x_M_D for x_M_D, _ in x.chunks()) if isinstance(x, Subset) and len(x) else [self.embed(x)]
+        pieces = (x_M_D for x_M_D, _ in x.chunks()) if isinstance(x, Subset) and len(x) else [x]
+        chunks = map(self.embed, pieces)  # lazily: a view may be larger than memory
         if isinstance(estimator, GPClassifier):
             return self._class_posterior(np.concatenate([estimator.predict_proba(chunk) for chunk in chunks]))
         moments = [estimator.predict(chunk, return_std=True) for chunk in chunks]
@@ -137,7 +138,7 @@ class GPManager(ModelManager):
 
     def load(self, state: State, labelled: Subset) -> None:
         estimator = clone(self._template)
-        x_N_D, y_N = labelled.x, labelled.y.numpy()
+        x_N_D, y_N = self.embed(labelled), labelled.y.numpy()
         theta, inverse_hessian = state["theta"].numpy(), state["inverse_hessian"].numpy()
         try:
             if isinstance(estimator, GPClassifier):
