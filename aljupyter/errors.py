@@ -125,6 +125,10 @@ class InvalidScores(AlJupyterError, ValueError):
     """A strategy gave scores that are NaN, or not one a point."""
 
 
+class InvalidParameter(AlJupyterError, ValueError):
+    """A parameter of a measure, a strategy or a selection has a value that makes no sense."""
+
+
 class UnknownStrategy(AlJupyterError, KeyError):
     """No strategy has this name."""
 

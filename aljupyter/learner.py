@@ -15,11 +15,13 @@ from aljupyter.data.manager import DataManager
 from aljupyter.errors import (
     DataError,
     EmptyPool,
+    ModelError,
     NoLabels,
     NothingToUndo,
-    WrongShape,
+    OracleError,
 )
 from aljupyter.models import as_manager, default_manager
+from aljupyter.models.base import ModelManager
 from aljupyter.oracles import DatasetOracle, Oracle, ask
 from aljupyter.performance import Measurer
 from aljupyter.records import Event, Fitted, History, Query, RoundRecord, Scores, frozen_array, in_number, in_words
@@ -54,11 +56,17 @@ class ActiveLearner(Standing):
     top : float
         ``hit_ratio`` is the share of the best `top` of the training view (by value) found so far.
 
+    Raises
+    ------
+    DataError, UnsupportedModel, WrongTask, OracleError, ModelError
+        For data, a model, a strategy, an oracle or metrics that cannot be used (together).
+
     Examples
     --------
     >>> learner = ActiveLearner(data, GPClassifier(), strategies.Entropy())
-    >>> learner.run(rounds=20)
-    >>> learner.history.to_frame()
+    >>> records = learner.run(rounds=3, n=2)
+    >>> learner.history.to_frame()["n_labels"].tolist()
+    [10, 12, 14]
     """
 
     def __init__(
@@ -74,11 +82,25 @@ class ActiveLearner(Standing):
     ):
         if not isinstance(data, DataManager):
             raise DataError(f"Data come in a DataManager, got {type(data).__name__}: `al.DataManager(X, y)` makes one.")
+        if oracle is not None and not callable(oracle):
+            raise OracleError(f"An oracle is called with indices and answers with their labels; got {oracle!r}.")
         manager = default_manager(data.task) if model is None else as_manager(model, data.task)
         super().__init__(data, manager, Measurer(data, metrics, top))
         self.oracle: Oracle = DatasetOracle(data) if oracle is None else oracle
         self.seed = seed
         self._strategy = default(data.task) if strategy is None else as_strategy(strategy, data.task)
+
+    @property
+    def model(self) -> ModelManager:
+        """The model that is fitted. Another may be put in its place, an estimator or a manager; it starts afresh."""
+        return self._model
+
+    @model.setter
+    def model(self, model: Any) -> None:
+        with self.turn:
+            self._model = as_manager(model, self.data.task)
+            self._fitted_on = self._ceiling = None
+            self._observers.tell("model")
 
     @property
     def strategy(self) -> Strategy:
@@ -255,19 +277,16 @@ class ActiveLearner(Standing):
         with self.turn:
             if not len(self._history):
                 raise NothingToUndo("No round has been played, so there is nothing to undo.")
+            self._fitted_on = None  # until the model is back: an interrupt on the way must not pass for a fit
             with self._transaction():
                 last = self._history[-1]
-                self.data.unlabel(last.indices)
+                # those still labelled: one may have been taken back, or relabelled, past the learner
+                labelled = np.intersect1d(last.indices, self.data.labelled.indices)
+                self.data.unlabel(labelled)
                 self._history = self._history[:-1]
                 self._events += (Event("undo", last.round, tuple(last.indices.tolist()), (), "learner"),)
-                as_then = np.array_equal(self.data.labelled.indices, last.labelled_before)
-                if last.model_state is not None and as_then:
-                    self.model.load(last.model_state, self.data.labelled)
-                    self._fitted = Fitted(last.round, last.n_labels, last.metrics, last.measured_on)
-                    self._fitted_on = self._labels_key()
-                else:
+                if not self._load(last):
                     self.model.reset()
-                    self._fitted = self._fitted_on = None
             self._observers.tell("undo")
             return last
 
@@ -293,6 +312,19 @@ class ActiveLearner(Standing):
 
     # --- how --------------------------------------------------------------------------------------------------------
 
+    def _load(self, record: RoundRecord) -> bool:
+        """Bring back the model of a round, where it is stored, of this kind, and of the labels there are now."""
+        labelled = self.data.labelled
+        if record.model_state is None or not np.array_equal(labelled.indices, record.labelled_before):
+            return False
+        try:
+            self.model.load(record.model_state, labelled)
+        except ModelError:  # of another model, which was put in its place since
+            return False
+        self._fitted = Fitted(record.round, record.n_labels, record.metrics, record.measured_on)
+        self._fitted_on = self._labels_key()
+        return True
+
     def _score(self, control: Control | None) -> tuple[Pool, Scores]:
         if self.pool_is_empty:
             raise EmptyPool("Every point of the pool is labelled: there is nothing left to ask.")
@@ -311,15 +343,14 @@ class ActiveLearner(Standing):
     def _label(self, query: Query | Sequence[int] | np.ndarray, labels: Any, timings: dict[str, float]) -> RoundRecord:
         clock = time.perf_counter()
         asked = query if isinstance(query, Query) else None
-        indices = np.atleast_1d(np.asarray(query.indices if isinstance(query, Query) else query))
+        indices = self.data.check_unlabelled(query.indices if isinstance(query, Query) else query)
+        check_size(len(indices))
         by = "person"
         if labels is None:
             by = getattr(self.oracle, "name", type(self.oracle).__name__)
-            labels = ask(self.oracle, indices)
-        elif np.ndim(labels) == 0 and len(indices) == 1:
+            labels = ask(self.oracle, indices.copy())
+        elif not hasattr(labels, "__len__") or isinstance(labels, str):
             labels = [labels]
-        elif np.ndim(labels) != 1:
-            raise WrongShape(f"Labels come as one for each of the {len(indices)} points, got {labels!r}.")
         current = self.is_current
         with self._transaction():
             before = self.data.labelled
@@ -335,9 +366,9 @@ class ActiveLearner(Standing):
                 indices=frozen_array(indices),
                 labels=given,
                 scores=None if asked is None else asked.scores,
-                pool=None if asked is None else asked.pool,
+                pool=asked.pool if asked is not None and asked.round == self.round else None,
                 labelled_before=before.indices,
-                labelled_y=before.y,
+                labelled_y=before.y.clone(),
                 metrics=MappingProxyType({}) if fitted is None else fitted.metrics,
                 measured_on="" if fitted is None else fitted.measured_on,
                 predicted=predicted,
@@ -348,7 +379,7 @@ class ActiveLearner(Standing):
                 timings=MappingProxyType(dict(timings)),
                 model_state=self.model.state() if current else None,
             )
-            self._history = History((*self._history, record))
+            self._history = History((*self._history, record), self.metric_names)
             self._events += (Event("label", record.round, tuple(record.indices.tolist()), tuple(given.tolist()), by),)
         self._observers.tell("label")
         return record

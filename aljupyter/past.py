@@ -43,7 +43,7 @@ class Past:
     @property
     def unlabelled(self) -> Subset:
         """The pool of that round."""
-        return self._data.subset(np.setdiff1d(self._data.train.indices, self.record.labelled_before))
+        return self._data.pool(np.setdiff1d(self._data.train.indices, self.record.labelled_before))
 
     @cached_property
     def model(self) -> ModelManager:

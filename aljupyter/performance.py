@@ -17,7 +17,6 @@ from aljupyter.errors import ModelError
 from aljupyter.models.base import ModelManager
 from aljupyter.models.metrics import CLASSIFICATION, REGRESSION, evaluate_posterior
 from aljupyter.posterior import ClassPosterior, Posterior, RegressionPosterior
-from aljupyter.strategies import measures
 
 HIT_RATIO = "hit_ratio"
 
@@ -45,6 +44,7 @@ class Measurer:
         self.data = data
         self.top = top
         has = CLASSIFICATION if data.task == "classification" else (*REGRESSION, *self._hits_known)
+        metrics = [metrics] if isinstance(metrics, str) else metrics
         unknown = [name for name in metrics or () if name not in has]
         if unknown:
             raise ModelError(f"This task has no metric {unknown[0]!r}; it has {', '.join(has)}.")
@@ -110,21 +110,3 @@ class Measurer:
         else:
             constant = RegressionPosterior(y.double().mean().expand(len(judged)), torch.zeros(len(judged)).double())
         return evaluate_posterior(constant, judged, self._of_posterior)
-
-
-def measures_to_show(data: DataManager) -> dict[str, measures.Measure]:
-    """Measures of the task by the name that a person reads."""
-    if data.classes is not None:
-        shown: dict[str, measures.Measure] = {
-            "margin": measures.Margin(),
-            "entropy": measures.Entropy(),
-            "least confidence": measures.LeastConfidence(),
-            "ratio": measures.Ratio(),
-        }
-        return shown | {f"probability of {name}": measures.ClassProbability(c) for c, name in enumerate(data.classes)}
-    return {
-        "standard deviation": measures.StandardDeviation(),
-        "variance": measures.Variance(),
-        "mean": measures.Greedy(),
-        "upper confidence bound": measures.Greedy() + 1.0 * measures.StandardDeviation(),
-    }

@@ -27,7 +27,7 @@ def _require(condition: bool, message: str) -> None:
         raise InvalidPosterior(message)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClassPosterior:
     """Class probabilities of N points.
 
@@ -83,7 +83,7 @@ class ClassPosterior:
         return self.mean_N_C.shape[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RegressionPosterior:
     """Mean and variance of the latent function at N points, in the units of the target.
 
@@ -98,6 +98,8 @@ class RegressionPosterior:
         Draws of the latent function.
     joint : JointCovariance, optional
         Covariances between points.
+    provenance : str
+        Where the uncertainty comes from, in words.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -54,7 +55,7 @@ class Fitted:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
     """One score for each unlabelled point.
 
@@ -94,7 +95,7 @@ class Scores:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Query:
     """Points to ask.
 
@@ -124,7 +125,7 @@ class Query:
         return f"Query of round {self.round} by {self.strategy}: point (score) {asked}{more}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RoundRecord:
     """One round. It describes the model fitted on the labels before the query, and then the query.
 
@@ -147,6 +148,8 @@ class RoundRecord:
         "test view" or "leave-one-out".
     predicted : Posterior or None
         What that model said of the queried points, before their labels were known.
+    before_label : mapping
+        That against their labels: ``accuracy`` or ``rmse``.
     strategy, labelled_by : str
     seed : int
     timings : mapping
@@ -181,14 +184,16 @@ class RoundRecord:
         asked = ", ".join(f"{i} -> {y}" for i, y in zip(self.indices[:8], self.labels[:8].tolist(), strict=True))
         more = f" and {len(self.indices) - 8} more" if len(self.indices) > 8 else ""
         numbers = f"; {in_words(self.metrics)}" if self.metrics else ""
-        return f"Round {self.round}: {in_number(self.n_labels, 'label')}{numbers}; asked {asked}{more}"
+        did = "was told" if self.strategy == "given" else "asked"
+        return f"Round {self.round}: {in_number(self.n_labels, 'label')}{numbers}; {did} {asked}{more}"
 
 
 class History(Sequence[RoundRecord]):
     """The rounds played, oldest first. A round taken back by undo is not among them."""
 
-    def __init__(self, records: Sequence[RoundRecord] = ()):
+    def __init__(self, records: Sequence[RoundRecord] = (), metric_names: Sequence[str] = ()):
         self._records = tuple(records)
+        self._metric_names = tuple(metric_names)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -198,7 +203,7 @@ class History(Sequence[RoundRecord]):
     @overload
     def __getitem__(self, k: slice) -> History: ...
     def __getitem__(self, k: int | slice) -> RoundRecord | History:
-        return History(self._records[k]) if isinstance(k, slice) else self._records[k]
+        return History(self._records[k], self._metric_names) if isinstance(k, slice) else self._records[k]
 
     def __iter__(self) -> Iterator[RoundRecord]:
         return iter(self._records)
@@ -207,8 +212,9 @@ class History(Sequence[RoundRecord]):
         """A tidy table, one row a round.
 
         Row k describes the model fitted on the labels before query k: ``round n_labels`` and the metrics that the
-        task has, then ``query labels strategy labelled_by measured_on``. ``before_label_*`` compares what the model
-        said of the queried points with their labels; such points are harder than average.
+        task has (NaN where there was no model), then ``query labels strategy labelled_by measured_on``.
+        ``before_label_*`` compares what the model said of the queried points with their labels; such points are
+        harder than average.
         """
         import pandas as pd
 
@@ -216,7 +222,7 @@ class History(Sequence[RoundRecord]):
             {
                 "round": record.round,
                 "n_labels": record.n_labels,
-                **record.metrics,
+                **{name: record.metrics.get(name, math.nan) for name in self._metric_names},
                 **{f"before_label_{name}": value for name, value in record.before_label.items()},
                 "query": record.indices.tolist(),
                 "labels": record.labels.tolist(),
@@ -226,7 +232,8 @@ class History(Sequence[RoundRecord]):
             }
             for record in self
         ]
-        return pd.DataFrame(rows, columns=None if rows else ["round", "n_labels", "query", "labels", "strategy"])
+        last = ["query", "labels", "strategy", "labelled_by", "measured_on"]
+        return pd.DataFrame(rows, columns=None if rows else ["round", "n_labels", *self._metric_names, *last])
 
     def __repr__(self) -> str:
         if not len(self):

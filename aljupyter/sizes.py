@@ -57,7 +57,7 @@ def schedule(rounds: int | None, n: BatchSizes, left: int) -> tuple[int, Callabl
     ------
     QuerySizeError
     """
-    sizes = list(n) if isinstance(n, Sequence | np.ndarray) else None
+    sizes = np.asarray(n).tolist() if hasattr(n, "__len__") else None
     if rounds is None:
         rounds = left if sizes is None else len(sizes)
     if not _is_whole(rounds) or rounds < 0:

@@ -1,4 +1,4 @@
-"""Where a learner stands: all that can be read of it, and nothing that changes it."""
+"""Where a learner stands: all that can be read of it. Nothing here changes a label or the model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from aljupyter.data.manager import DataManager
 from aljupyter.errors import UnknownRound
 from aljupyter.models.base import ModelManager
 from aljupyter.past import Past
-from aljupyter.performance import Measurer, measures_to_show
+from aljupyter.performance import Measurer
 from aljupyter.records import Event, Fitted, History
-from aljupyter.strategies import Measure
+from aljupyter.strategies import Measure, measures_to_show
 from aljupyter.turns import Observer, Observers, Turn
 
 
@@ -21,22 +21,26 @@ class Standing:
     Attributes
     ----------
     data : DataManager
-    model : ModelManager
     turn : Turn
         A context manager: who looks at several things at once takes a turn, so that they are of one moment.
     """
 
     def __init__(self, data: DataManager, model: ModelManager, measure: Measurer):
         self.data = data
-        self.model = model
+        self._model = model
         self.turn = Turn()
         self._measure = measure
-        self._history = History()
+        self._history = History((), measure.names)
         self._events: tuple[Event, ...] = ()
         self._fitted: Fitted | None = None
         self._fitted_on: tuple[bytes, bytes] | None = None
         self._observers = Observers()
         self._ceiling: dict[str, float] | None = None
+
+    @property
+    def model(self) -> ModelManager:
+        """The model that is fitted."""
+        return self._model
 
     @property
     def history(self) -> History:
@@ -97,7 +101,7 @@ class Standing:
 
     def measures(self) -> dict[str, Measure]:
         """Measures of this task by name, for looking at what the model knows."""
-        return measures_to_show(self.data)
+        return measures_to_show(self.data.classes)
 
     def full_data_performance(self, control: Control | None = None) -> dict[str, float] | None:
         """Metrics of the same model fitted on the whole training view: the ceiling of a learning curve.

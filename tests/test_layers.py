@@ -8,7 +8,7 @@ import pytest
 import aljupyter
 
 PACKAGE = Path(aljupyter.__file__).parent
-# From the bottom up. Those in one row do not know of each other, but for what comes before them in it.
+# From the bottom up. Those in one row do not know of each other.
 FLOORS = [
     ["errors"],
     ["control", "randomness", "posterior"],

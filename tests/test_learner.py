@@ -369,6 +369,106 @@ def test_where_nothing_was_fitted_there_is_no_model_to_look_back_at():
     assert not learner.is_current
 
 
+def test_an_undo_that_is_interrupted_leaves_no_wrong_model_behind(learner, monkeypatch):
+    learner.run(rounds=2, n=2)
+    learner.fit()
+    before, load = everything(learner), learner.model.load
+
+    def interrupted(*arguments):
+        load(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(learner.model, "load", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            learner.undo()
+    assert everything(learner) == before
+    assert not learner.is_current
+    learner.fit()
+    x = learner.data.labelled.x
+    assert torch.equal(learner.model.means[0], x[learner.data.labelled.y == 0].mean(0))
+
+
+def test_labels_changed_past_the_learner_can_still_be_undone(learner):
+    i = learner.data.unlabelled.indices[0]
+    learner.label([i], [1])
+    learner.data.unlabel([i])
+    learner.label([i], [0])
+    learner.undo()
+    learner.undo()
+    assert learner.n_labels == 6
+    assert learner.round == 0
+
+
+def test_an_oracle_is_not_asked_what_cannot_be_labelled(learner):
+    asked = []
+    learner.oracle = lambda indices: asked.append(indices)
+    pool, labelled, test = learner.data.unlabelled.indices, learner.data.labelled.indices, learner.data.test.indices
+    for indices in ([labelled[0]], [test[0]], [pool[0], pool[0]], [10_000], []):
+        with pytest.raises(errors.AlJupyterError):
+            learner.label(indices)
+    assert asked == []
+
+
+def test_indices_come_as_a_mask_too_and_the_oracle_cannot_change_them(learner):
+    def rude(indices):
+        labels = indices % 2
+        indices[:] = 0
+        return torch.as_tensor(labels)
+
+    learner.oracle = rude
+    chosen = learner.data.unlabelled.indices[:2]
+    record = learner.label(np.isin(np.arange(60), chosen))
+    assert record.indices.tolist() == chosen.tolist()
+    assert record.labels.tolist() == (chosen % 2).tolist()
+
+
+def test_a_late_answer_is_a_round_of_its_own(learner):
+    query = learner.query(3)
+    learner.label(learner.data.unlabelled.indices[-1:], [0])
+    record = learner.label(query)
+    assert record.round == 1
+    assert record.pool is None
+    assert record.scores.tolist() == query.scores.tolist()
+
+
+def test_the_pool_of_the_past_does_not_know_the_future():
+    x, y = blobs()
+    learner = al.ActiveLearner(al.DataManager(x, y, labelled=6, seed=0), NearestMean(), oracle=lambda i: 1 - y[i])
+    then = learner.data.unlabelled.y.clone()
+    learner.run(rounds=2, n=3)
+    assert torch.equal(learner.at(0).unlabelled.y, then)
+
+
+def test_another_model_is_adapted_and_starts_afresh(learner):
+    learner.run(rounds=2)
+    learner.fit()
+    learner.model = al.GPClassifier()
+    assert not learner.is_current
+    learner.step()
+    learner.undo()
+    learner.undo()  # the model of that round is of another kind: it is fitted anew, not taken for this one
+    assert not learner.is_current
+    learner.fit()
+    with pytest.raises(errors.UnsupportedModel):
+        learner.model = al.GPRegressor()
+
+
+def test_the_table_has_the_columns_of_the_task_before_any_fit(regression, learner):
+    assert {"mse", "rmse", "r2", "hit_ratio"} <= set(regression.history.to_frame().columns)
+    x, y = blobs()
+    cold = al.ActiveLearner(al.DataManager(x, y, labelled=0), NearestMean(), al.strategies.Random())
+    cold.step(3)
+    assert cold.history.to_frame()["accuracy"].isna().tolist() == [True]
+
+
+def test_records_and_queries_can_be_compared_and_hashed(learner):
+    query = learner.query(2)
+    assert query == query
+    assert query != learner.query(2)
+    assert len({learner.label(query), query}) == 2
+
+
 def test_progress_goes_from_nothing_to_all(learner):
     heard = []
     learner.run(rounds=3, control=Control(lambda fraction, words: heard.append(fraction)))

@@ -218,7 +218,9 @@ def _as_series(y: Any, n_rows: int) -> pd.Series:
         y = (y.double() if y.is_floating_point() else y).detach().cpu().numpy()
     shape = shape_of(y)
     if len(shape) != 1:
-        hint = {1: "y.ravel()"}.get(shape[-1], "one-hot rows become codes by y.argmax(1)") if shape else "y=[...]"
+        hint = "y=[...]"
+        if shape:
+            hint = "y.ravel()" if shape[-1] == 1 else "one-hot rows become codes by y.argmax(1)"
         raise WrongShape(f"y has shape {shape}; (N,), one label a row, is expected: {hint}.")
     series = pd.Series(y).reset_index(drop=True)
     if len(series) != n_rows:

@@ -19,7 +19,7 @@ from aljupyter.errors import AlreadyLabelled, IndexOutOfPool, MissingLabels, Not
 OUTSIDE, TRAIN, VALIDATION, TEST = range(4)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """Which points were labelled, in labelling order, and as what."""
 
@@ -148,18 +148,27 @@ class DataManager:
     def train(self) -> Subset:
         """Labelled and unlabelled points, by ascending index. `.y` holds the present labels, as :meth:`subset` says."""
         if self._train_is_old:
+            self._train_is_old = False  # first: labels that change meanwhile make it old again
             y = self._present_labels()[self._view_of == TRAIN]
             self._train = self._train.relabelled(y)
-            self._train_is_old = False
         return self._train
 
     @property
     def unlabelled(self) -> Subset:
         """The pool: points of train without a label, by ascending index. `.y` holds the dataset's own labels."""
         if self._unlabelled is None:
-            free = np.flatnonzero((self._view_of == TRAIN) & ~self._is_labelled)
-            self._unlabelled = self._view(free, self._truth[free])
+            self._unlabelled = self.pool(np.flatnonzero((self._view_of == TRAIN) & ~self._is_labelled))
         return self._unlabelled
+
+    def pool(self, indices: Any) -> Subset:
+        """These points as a pool: `.y` holds the dataset's own labels, -1 or NaN where it has none.
+
+        Raises
+        ------
+        IndexOutOfRange, RepeatedIndices
+        """
+        chosen = as_indices(indices, len(self), "indices")
+        return self._view(chosen, self._truth[chosen])
 
     def subset(self, indices: Any, y: Tensor | None = None) -> Subset:
         """A view of any points, in the order given.
@@ -257,6 +266,20 @@ class DataManager:
         IndexOutOfRange, RepeatedIndices, IndexOutOfPool, AlreadyLabelled, WrongShape, InvalidLabel
             Nothing has changed then.
         """
+        chosen = self.check_unlabelled(indices)
+        y = self.encode(labels)
+        if len(y) != len(chosen):
+            raise WrongShape(f"{len(y)} labels were given for {len(chosen)} points; give one a point.")
+        now = self.labelled
+        self.restore(Snapshot(np.concatenate([now.indices, chosen]), torch.cat([now.y, y])))
+
+    def check_unlabelled(self, indices: Any) -> np.ndarray:
+        """Indices of points that can be labelled, as an array of shape (n,).
+
+        Raises
+        ------
+        IndexOutOfRange, RepeatedIndices, IndexOutOfPool, AlreadyLabelled
+        """
         chosen = as_indices(indices, len(self), "indices")
         self._require_train(chosen)
         again = chosen[self._is_labelled[chosen]]
@@ -265,11 +288,7 @@ class DataManager:
                 f"Point {again[0]} has a label already, {self._present_label(again[0])!r}. To change it, take it back "
                 f"first with `unlabel([{again[0]}])`."
             )
-        y = self.encode(labels)
-        if len(y) != len(chosen):
-            raise WrongShape(f"{len(y)} labels were given for {len(chosen)} points; give one a point.")
-        now = self.labelled
-        self.restore(Snapshot(np.concatenate([now.indices, chosen]), torch.cat([now.y, y])))
+        return chosen
 
     def unlabel(self, indices: Any) -> None:
         """Take labels back: the points return to the pool. The dataset's own labels stay as they are.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aljupyter.errors import TooFewClasses, WrongTask
+import math
+
+from aljupyter.errors import InvalidParameter, TooFewClasses, WrongTask
 from aljupyter.posterior import ClassPosterior, RegressionPosterior
 
 
@@ -36,3 +38,16 @@ def regression_posterior(posterior: object, measure: str) -> RegressionPosterior
             f"For classification use entropy, margin, ratio or least_confidence."
         )
     return posterior
+
+
+def check_weight(weight: float) -> float:
+    """The weight of the standard deviation in an upper confidence bound.
+
+    Raises
+    ------
+    InvalidParameter
+        If it is negative or not finite.
+    """
+    if not (math.isfinite(weight) and weight >= 0):
+        raise InvalidParameter(f"The weight of the upper confidence bound is a number of at least 0, got {weight}.")
+    return weight

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
-from aljupyter.errors import InvalidScores
-from aljupyter.informativeness._checks import regression_posterior
+from aljupyter.informativeness._checks import check_weight, regression_posterior
 from aljupyter.posterior import RegressionPosterior
 
 
@@ -32,6 +29,7 @@ def variance(posterior: RegressionPosterior) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> variance(RegressionPosterior(torch.tensor([1.0, 2.0]), torch.tensor([0.5, 0.1])))
     tensor([0.5000, 0.1000])
     """
@@ -58,6 +56,7 @@ def greedy(posterior: RegressionPosterior) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> greedy(RegressionPosterior(torch.tensor([1.0, 2.0]), torch.tensor([0.5, 0.1])))
     tensor([1., 2.])
     """
@@ -83,15 +82,14 @@ def ucb(posterior: RegressionPosterior, weight: float = 1.0) -> Tensor:
     Raises
     ------
     WrongTask
-    InvalidScores
+    InvalidParameter
         If the weight is negative or not finite.
 
     Examples
     --------
+    >>> import torch
     >>> ucb(RegressionPosterior(torch.tensor([1.0, 2.0]), torch.tensor([0.25, 0.0])), weight=2)
     tensor([2., 2.])
     """
-    if not (math.isfinite(weight) and weight >= 0):
-        raise InvalidScores(f"The weight of the upper confidence bound is a number of at least 0, got {weight}.")
     posterior = regression_posterior(posterior, "ucb")
-    return posterior.mean_N + weight * posterior.std_N
+    return posterior.mean_N + check_weight(weight) * posterior.std_N

@@ -56,9 +56,14 @@ def ask(oracle: Oracle, indices: np.ndarray) -> Any:
         If it does not answer with one label for each.
     """
     labels = oracle(indices)
-    if np.ndim(labels) == 0 or len(labels) != len(indices):
+    try:
+        given = -1 if isinstance(labels, str) else len(labels)
+    except TypeError:  # a bare number, None, a tensor of no dimension
+        given = -1
+    if given != len(indices):
+        answer = repr(labels) if given < 0 else f"{given} labels"
         raise OracleError(
-            f"The oracle was asked for {len(indices)} labels and gave {np.size(labels)}. It is called with an array "
-            f"of indices and answers with one label for each."
+            f"The oracle was asked about {len(indices)} points and gave {answer}. It is called with an array of "
+            f"indices and answers with one label for each, in a list or an array."
         )
     return labels

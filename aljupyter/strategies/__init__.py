@@ -13,7 +13,7 @@ from aljupyter.strategies.measures import (
     StandardDeviation,
     Variance,
 )
-from aljupyter.strategies.named import catalogue, default, get, names
+from aljupyter.strategies.named import catalogue, default, get, measures_to_show, names
 from aljupyter.strategies.pool import Pool
 from aljupyter.strategies.selection import TopK
 
@@ -36,5 +36,6 @@ __all__ = [
     "catalogue",
     "default",
     "get",
+    "measures_to_show",
     "names",
 ]

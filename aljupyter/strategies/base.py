@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aljupyter.errors import InvalidScores, WrongTask
+from aljupyter.informativeness import check_weight
 from aljupyter.strategies.measures import Greedy, Measure, StandardDeviation
 from aljupyter.strategies.pool import Pool
 from aljupyter.strategies.selection import Selection, TopK
@@ -22,6 +23,7 @@ class Strategy:
 
     Examples
     --------
+    >>> from aljupyter.strategies import Entropy, Random
     >>> Strategy(score=Entropy() + 0.1 * Random())
     Entropy() + 0.1 * Random()
     """
@@ -65,10 +67,16 @@ class Strategy:
 
 
 class UpperConfidenceBound(Strategy):
-    """Greedy mean plus `weight` standard deviations (Auer 2002; the paper's Appendix A.1)."""
+    """Greedy mean plus `weight` standard deviations (Auer 2002; the paper's Appendix A.1).
+
+    Raises
+    ------
+    InvalidParameter
+        If the weight is negative or not finite.
+    """
 
     def __init__(self, weight: float = 1.0):
-        super().__init__(score=Greedy() + weight * StandardDeviation(), select=TopK())
+        super().__init__(score=Greedy() + check_weight(weight) * StandardDeviation(), select=TopK())
 
 
 def as_strategy(value: Strategy | Measure, task: str | None = None) -> Strategy:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from aljupyter import informativeness
 from aljupyter.errors import WrongTask
-from aljupyter.posterior import ClassPosterior, RegressionPosterior
+from aljupyter.posterior import RegressionPosterior
 from aljupyter.strategies.pool import Pool
 
 Limits = tuple[float | None, float | None]
@@ -130,9 +130,7 @@ class ClassProbability(Measure):
         self.code = code
 
     def values(self, posterior: Any) -> Tensor:
-        if not isinstance(posterior, ClassPosterior):
-            raise WrongTask("ClassProbability is a measure for classification.")
-        return posterior.mean_N_C[:, self.code]
+        return informativeness.class_posterior(posterior, "ClassProbability").mean_N_C[:, self.code]
 
     def limits(self, n_classes: int | None) -> Limits:
         return 0.0, 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from aljupyter.errors import UnknownStrategy
@@ -69,3 +69,27 @@ def catalogue() -> pd.DataFrame:
 def default(task: str) -> Strategy:
     """What is used when a person names none: margin for classification, variance for regression."""
     return get("margin" if task == "classification" else "variance")
+
+
+def measures_to_show(classes: Iterable[Any] | None) -> dict[str, measures.Measure]:
+    """Measures for a heatmap, by the name that a person reads.
+
+    Parameters
+    ----------
+    classes : iterable or None
+        Labels of the classes; None for regression.
+    """
+    if classes is not None:
+        shown: dict[str, measures.Measure] = {
+            "margin": measures.Margin(),
+            "entropy": measures.Entropy(),
+            "least confidence": measures.LeastConfidence(),
+            "ratio": measures.Ratio(),
+        }
+        return shown | {f"probability of {name}": measures.ClassProbability(c) for c, name in enumerate(classes)}
+    return {
+        "standard deviation": measures.StandardDeviation(),
+        "variance": measures.Variance(),
+        "mean": measures.Greedy(),
+        "upper confidence bound": UpperConfidenceBound().measure,
+    }

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from aljupyter.errors import InvalidScores
+from aljupyter.errors import InvalidParameter
 
 TIES = ("random", "first", "last")
 
@@ -29,7 +29,7 @@ class TopK:
 
     def __init__(self, ties: str = "random"):
         if ties not in TIES:
-            raise InvalidScores(f"ties is one of {', '.join(TIES)}, got {ties!r}.")
+            raise InvalidParameter(f"ties is one of {', '.join(TIES)}, got {ties!r}.")
         self.ties = ties
 
     def __call__(self, scores_N: np.ndarray, n: int, generator: np.random.Generator) -> np.ndarray:

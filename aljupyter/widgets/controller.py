@@ -5,6 +5,7 @@ Callbacks of a browser come on one thread or another, by the version of ipykerne
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -91,7 +92,9 @@ class Controller:
         throttle = Throttle(self._on_progress)
         control = Control(throttle)
         with self._lock:
-            if self._control is not None or self._closed:
+            if self._closed:
+                raise LearnerBusyError("This view was closed; the learner goes on without it: `learner.step()`.")
+            if self._control is not None:
                 raise LearnerBusyError("A round is under way: wait until it ends, or press Cancel.")
             self._control = control
             self._unfinished += 1
@@ -106,15 +109,19 @@ class Controller:
                 result = job(control)
             except BaseException as raised:  # a KeyboardInterrupt in synchronous mode must restore the buttons too
                 error = raised
-            throttle.flush()
-            with self._lock:
-                self._control = None
-            self._on_change(False)
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-            self._end()
+            try:
+                throttle.flush()
+            finally:
+                with self._lock:
+                    self._control = None
+                try:
+                    self._on_change(False)
+                finally:  # whoever waits must hear of the end, whatever the screen makes of it
+                    if error is None:
+                        future.set_result(result)
+                    else:
+                        future.set_exception(error)
+                    self._end()
 
         self._submit(work)
         return future
@@ -184,4 +191,7 @@ class Controller:
 
     def _serve(self) -> None:
         while (work := self._queue.get()) is not None:
-            work()
+            try:
+                work()
+            except Exception:  # of a view: the worker lives on for the next click
+                logging.getLogger(__name__).exception("A view of a learner failed")

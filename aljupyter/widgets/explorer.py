@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import base64
 import contextlib
 import difflib
@@ -65,7 +66,7 @@ class Explorer:
 
     Raises
     ------
-    ViewError
+    ViewError, UnknownColumn, WrongShape
         For a measure, metric, plane or grid that there is not.
 
     Examples
@@ -107,6 +108,7 @@ class Explorer:
         self._controller = Controller(self._on_progress, self._on_busy, synchronous)
         self._connect()
         replace_leftovers(self)
+        atexit.register(self.close)  # a worker still in torch when the interpreter ends would abort it
         learner.observe(self._on_event)
         self._follow()
         self._look_for_ceiling()
@@ -137,6 +139,7 @@ class Explorer:
         """Stop what is under way, stop watching the learner and remove every widget."""
         self._closed = True
         forget(self)
+        atexit.unregister(self.close)
         self.learner.unobserve(self._on_event)
         self._controller.close()
         with self._say_lock:
@@ -247,7 +250,7 @@ class Explorer:
         except Exception as error:  # a curve without a ceiling is worth having
             self.last_error = error
         self._ceiling_known = True
-        self._screen.draw()
+        self._try(self._screen.draw)
 
     # --- menus: other looks at the same state -----------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ def _draw_plane(figure: Figure, axes: Axes, frame: PlaneFrame, classes: Sequence
     def scatter(points: np.ndarray, size: float, colour: str, **style: Any) -> None:
         axes.scatter(points[:, 0], points[:, 1], s=size, c=colour, **{"edgecolors": theme.OUTLINE, **style})
 
-    scatter(frame.pool.xy, 6, theme.POOL_COLOUR, linewidths=0.4)
+    scatter(frame.pool.xy, 6, theme.POOL_COLOUR, linewidths=0.4, label=f"pool ({frame.n_pool})")
     if classes is None:
         scatter(frame.labelled.xy, 36, theme.VALUE_COLOUR, label="labelled")
     for code, name in enumerate(classes if classes is not None else ()):
@@ -84,6 +84,7 @@ def _draw_curve(axes: Axes, frame: CurveFrame) -> None:
 
     known = np.isfinite(frame.values)
     axes.plot(frame.n_labels[known], frame.values[known], color=theme.CURVE_COLOUR, marker="o", ms=3)
+    axes.plot(frame.n_labels[known][-1:], frame.values[known][-1:], "o", color=theme.ASKED_COLOUR, mec=theme.OUTLINE)
     for value, colour, words in (
         (frame.ceiling, theme.CEILING_COLOUR, f"all {frame.n_train} labelled"),
         (frame.floor, theme.FLOOR_COLOUR, "without a model"),

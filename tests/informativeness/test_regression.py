@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aljupyter.errors import InvalidScores, WrongTask
+from aljupyter.errors import InvalidParameter, WrongTask
 from aljupyter.informativeness import greedy, ucb, variance
 from aljupyter.posterior import RegressionPosterior
 from tests.posteriors import probs, regression_posteriors
@@ -32,7 +32,7 @@ def test_observation_noise_is_no_reason_to_ask():
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
 def test_a_weight_that_makes_no_sense_is_refused(weight):
-    with pytest.raises(InvalidScores, match="at least 0"):
+    with pytest.raises(InvalidParameter, match="at least 0"):
         ucb(RegressionPosterior(torch.zeros(2), torch.ones(2)), weight)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aljupyter.errors import InvalidScores
+from aljupyter.errors import InvalidParameter
 from aljupyter.strategies import TopK
 
 few_values = st.lists(st.sampled_from([0.0, 0.5, 1.0, -np.inf]), min_size=1, max_size=40)
@@ -38,5 +38,5 @@ def test_random_ties_are_seeded_and_fair():
 
 
 def test_an_unknown_rule_is_refused():
-    with pytest.raises(InvalidScores, match="random, first, last"):
+    with pytest.raises(InvalidParameter, match="random, first, last"):
         TopK(ties="middle")

@@ -150,3 +150,23 @@ def test_close_cancels_and_ends_the_thread(listener):
     assert threading.active_count() == before
     with pytest.raises(LearnerBusyError):
         controller.start(lambda control: None)
+
+
+def test_a_screen_that_fails_does_not_take_the_worker_with_it(listener, caplog):
+    broken = [True]
+
+    def on_change(busy):
+        if broken[0] and not busy:
+            raise RuntimeError("no screen")
+
+    controller = Controller(listener.report, on_change)
+    assert controller.start(lambda control: 1).result(10) == 1
+    assert controller.wait(10)
+    controller.start_in_background(lambda control: 1 / 0)
+    assert controller.wait(10)
+    broken[0] = False
+    assert controller.start(lambda control: 2).result(10) == 2
+    assert "A view of a learner failed" in caplog.text
+    controller.close()
+    with pytest.raises(LearnerBusyError, match="closed"):
+        controller.start(lambda control: 3)

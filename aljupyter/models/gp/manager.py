@@ -139,8 +139,8 @@ class GPManager(ModelManager):
     def load(self, state: State, labelled: Subset) -> None:
         estimator = clone(self._template)
         x_N_D, y_N = self.embed(labelled), labelled.y.numpy()
-        theta, inverse_hessian = state["theta"].numpy(), state["inverse_hessian"].numpy()
         try:
+            theta, inverse_hessian = state["theta"].numpy(), state["inverse_hessian"].numpy()
             if isinstance(estimator, GPClassifier):
                 estimator.restore(x_N_D, y_N, theta, state["f"])
                 for model, H in zip(estimator.models_, inverse_hessian, strict=True):
@@ -150,6 +150,6 @@ class GPManager(ModelManager):
                 estimator.model_.inverse_hessian = inverse_hessian
         except (KeyError, ValueError, RuntimeError) as error:
             raise ModelError(
-                f"This state is not of {self!r} fitted on these {len(labelled)} points: {error}."
+                f"This state is not of {self!r} fitted on these {len(labelled)} points: {error!r}."
             ) from error
         self._fitted, self._n_classes, self._n_fits = estimator, state["n_classes"], state["n_fits"]

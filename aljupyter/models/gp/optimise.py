@@ -120,7 +120,7 @@ def _checked(objective: Objective, x: Vector, control: Control | None) -> tuple[
 def _descent(H: NDArray[np.float64], gradient: Vector, free: NDArray[np.bool_]) -> Vector:
     """Quasi-Newton direction in the free coordinates, with the others held.
 
-    The inverse of the Hessian's free block is H's free block less its Schur complement by the rest.
+    The inverse of the Hessian's free block is the Schur complement of H's held block in H.
     """
     direction = np.zeros_like(gradient)
     H_free, cross, H_held = H[np.ix_(free, free)], H[np.ix_(free, ~free)], H[np.ix_(~free, ~free)]
