@@ -34,9 +34,10 @@ class Controls:
             return made
 
         def menu(text: str, options: Sequence[Any], tip: str, cls: str, width: str = "230px") -> w.Dropdown:
+            label = f'<span title="{escape(tip)}">{escape(text)}</span>'  # a menu shows no tooltip of its own
             made = w.Dropdown(
-                description=text, options=list(options), tooltip=tip, style={"description_width": "initial"},
-                layout=w.Layout(width="auto", max_width=width),
+                description=label, description_allow_html=True, options=list(options),
+                style={"description_width": "initial"}, layout=w.Layout(width="auto", max_width=width),
             )  # fmt: skip
             made.add_class(cls)
             return made

@@ -12,6 +12,7 @@ from aljupyter.models.metrics import LOWER_IS_BETTER
 from aljupyter.widgets import theme
 from aljupyter.widgets.cleanup import close_tree
 from aljupyter.widgets.frames import CurveFrame
+from aljupyter.widgets.heatmap import set_ticks
 
 _MARGIN = {"top": 8, "bottom": 46, "left": 62, "right": 16}
 
@@ -91,8 +92,7 @@ class CurveView:
             with scale.hold_sync():
                 scale.min, scale.max = limits
             ticks = theme.nice_ticks(*limits, n=7 if integer else 5, integer=integer)
-            with axis.hold_sync():
-                axis.tick_values, axis.tick_format = ticks, theme.tick_format(ticks)
+            set_ticks(axis, ticks)
 
     def summary(self) -> str:
         """What is on the screen, in words, read from the marks."""

@@ -23,6 +23,7 @@ from aljupyter.widgets.cleanup import close_tree
 from aljupyter.widgets.controller import Controller
 from aljupyter.widgets.controls import FEATURES, PCA, Controls
 from aljupyter.widgets.follower import Follower
+from aljupyter.widgets.keys import KeyGuard
 from aljupyter.widgets.leftovers import forget, replace_leftovers
 from aljupyter.widgets.planes import FeaturePlane, Inputs, PlaneChoice, PrincipalPlane, choose_plane
 from aljupyter.widgets.screen import Screen
@@ -100,7 +101,8 @@ class Explorer:
         self._setting_menu: int | None = None  # the thread that does
         self._named = {name: strategies.get(name) for name in strategies.names(learner.data.task)}
         self._controls = Controls(list(self._named), list(measures), list(learner.metric_names), self._inputs.names)
-        self.widget = w.VBox([self._controls.widget, self._screen.widget], layout=w.Layout(width="100%"))
+        parts = [self._controls.widget, self._screen.widget, KeyGuard("al-explorer")]
+        self.widget = w.VBox(parts, layout=w.Layout(width="100%"))
         self.widget.add_class("al-explorer")
         self._controls.measure.value, self._controls.metric.value = measure, metric
         self._controls.show_plane(chosen.features if isinstance(chosen, FeaturePlane) else None)
@@ -335,10 +337,12 @@ class Explorer:
     def _say_status(self, before: str = "") -> None:
         with self._say_lock:
             self._controls.allow_undo(not self._controller.busy and len(self.learner.history) > 0)
-            if self._follower.problem is not None:
-                self._fail(self._follower.problem)
-            else:
+            problem = self._follower.problem
+            if problem is None:
                 self._controls.say(before + self._status())
+            else:  # what was done stays done, and is said first
+                self.last_error = problem
+                self._controls.say(f"{before}{self._status()} {problem or type(problem).__name__}", error=True)
 
     def _say(self, sentence: str) -> None:
         with self._say_lock:

@@ -15,7 +15,7 @@ from aljupyter.widgets.cleanup import close_tree
 from aljupyter.widgets.frames import Curves, Heat, PlaneFrame
 from aljupyter.widgets.pool import PoolMarks
 
-_MARGIN = {"top": 8, "bottom": 46, "left": 62, "right": 66}
+_MARGIN = {"top": 8, "bottom": 46, "left": 62, "right": 78}
 _NOTHING = np.zeros((1, 1), np.uint8)
 _GREY = np.full((256, 3), 128, np.uint8)
 
@@ -104,11 +104,11 @@ class HeatmapView:
             self.image.x, self.image.y = _float32(heat.x_extent), _float32(heat.y_extent)
             self.image.image = self._images[0]
             self.image.visible = True
+        # ticks first: the colour axis is drawn anew when its scale changes, and only then
+        set_ticks(self._colour_axis, theme.nice_ticks(low, high))
         if (self.colours.min, self.colours.max) != heat.limits:
             with self.colours.hold_sync():
                 self.colours.min, self.colours.max = heat.limits
-        ticks = theme.nice_ticks(low, high)
-        _set_ticks(self._colour_axis, ticks)
 
     def _render_curves(self, curves: Curves | None) -> None:
         x: Any = []
@@ -164,15 +164,16 @@ def _set(widget: w.Widget, **values: Any) -> None:
                 setattr(widget, name, value)
 
 
-def _set_ticks(axis: bq.Axis, ticks: np.ndarray) -> None:
+def set_ticks(axis: bq.Axis, ticks: np.ndarray) -> None:
+    """Give an axis its ticks; the format goes first, as bqplot draws new ticks in the format that it has then."""
     if not np.array_equal(axis.tick_values, ticks):
-        with axis.hold_sync():
-            axis.tick_values, axis.tick_format = ticks, theme.tick_format(ticks)
+        axis.tick_format = theme.tick_format(ticks)
+        axis.tick_values = ticks
 
 
 def _set_axis(
     axis: bq.Axis, scale: bq.LinearScale, limits: tuple[float, float], label: str, ticks_from: float | None = None
 ) -> None:
     _set(scale, min=limits[0], max=limits[1])
-    _set(axis, label=label)
-    _set_ticks(axis, theme.nice_ticks(limits[0] if ticks_from is None else ticks_from, limits[1]))
+    _set(axis, label=theme.short(label))
+    set_ticks(axis, theme.nice_ticks(limits[0] if ticks_from is None else ticks_from, limits[1]))

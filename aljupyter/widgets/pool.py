@@ -76,7 +76,7 @@ class PoolMarks:
         if self.classes is None:
             entries.append(f"{_symbol('circle', theme.VALUE_COLOUR)} labelled")
         for code, name in enumerate(self.classes or []):
-            entries.append(f"{_symbol(theme.class_shape(code), theme.class_colour(code))} {escape(name)}")
+            entries.append(f"{_symbol(theme.class_shape(code), theme.class_colour(code))} {escape(theme.short(name))}")
         entries.append(f"{_symbol('circle', 'none', theme.ASKED_COLOUR, 2)} just asked")
         entries.append(f"{_symbol('cross', '#ffffff')} next")
         drawn, all_ = len(frame.pool), frame.n_pool

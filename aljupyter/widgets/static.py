@@ -68,15 +68,15 @@ def _draw_plane(figure: Figure, axes: Axes, frame: PlaneFrame, classes: Sequence
     scatter(frame.asked.xy, 130, "none", edgecolors=theme.ASKED_COLOUR, linewidths=2, label="just asked")
     scatter(frame.candidates.xy, 70, "white", marker="P", label="next")
     axes.set(xlim=frame.x_limits, ylim=frame.y_limits)
-    axes.set_xlabel(frame.x_label, parse_math=False)
-    axes.set_ylabel(frame.y_label, parse_math=False)
+    axes.set_xlabel(theme.short(frame.x_label), parse_math=False)
+    axes.set_ylabel(theme.short(frame.y_label), parse_math=False)
     axes.set_title(frame.message, fontsize=9, parse_math=False)
     axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, frameon=False)
 
 
 def _plain(name: Any) -> str:
     """A class name as legend text: matplotlib leaves out labels that begin with an underscore, and reads $ as maths."""
-    return f" {name}".replace("$", r"\$")
+    return f" {theme.short(name)}".replace("$", r"\$")
 
 
 def _draw_curve(axes: Axes, frame: CurveFrame) -> None:

@@ -19,14 +19,16 @@ def standing(learner: Any, metric: str, previous: float | None = None) -> str:
     change = ""
     if previous is not None and np.isfinite(previous) and np.isfinite(value):
         difference = value - previous
-        change = f" ({'+' if difference >= 0 else '-'}{number(abs(difference), like=value)})"
+        size = number(abs(difference), like=value)
+        change = f" ({'-' if difference < 0 and float(size) else '+'}{size})"
     return f"{metric.replace('_', ' ')} {number(value)}{change}, {labelled}"
 
 
 def status(learner: Any, metric: str) -> str:
     """The last round in a sentence, or what to do before the first."""
     if not len(learner.history):
-        return f"No round yet: {standing(learner, metric)}. Step plays one."
+        advice = " Step plays one." if learner.is_current or not learner.strategy.needs_model else ""
+        return f"No round yet: {standing(learner, metric)}.{advice}"
     last: RoundRecord = learner.history[-1]
     did = "was told the labels of" if last.strategy == "given" else "asked"
     return (

@@ -107,3 +107,9 @@ def number(value: float, like: float | None = None) -> str:
         return f"{value:.2g}"
     text = f"{value:.{3 if size < 1 else 2 if size < 100 else 0}f}"
     return text.removeprefix("-") if float(text) == 0 else text
+
+
+def short(name: object, most: int = 44) -> str:
+    """A name of one's own data, cut to what fits beside a picture."""
+    text = str(name)
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

@@ -135,6 +135,14 @@ def test_two_explorers_and_a_cell_on_one_learner(open_notebook, shots):
     first.control("strategy").select_option("random")
     expect(second.control("strategy")).to_have_value("random")
 
+    # keys pressed in it are its own: in JupyterLab they would insert, undo and delete cells
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    first.control("measure").focus()
+    for key in ("b", "a", "d", "d", "z"):
+        page.keyboard.press(key)
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    expect(first.heat).to_be_visible()
+
     # a batch larger than the pool: an error in words, nothing lost, and the next click works
     first.control("batch").fill("1000")
     first.control("batch").press("Tab")
@@ -183,8 +191,10 @@ def test_cancel_rolls_back_the_round_in_flight(open_notebook):
     assert opened.run_cell(2) == []
     assert opened.text(2).split() == [str(finished), str(100 + finished), str(327 - finished), "False"]
     expect(explorer.control("step")).to_be_enabled()
-    explorer.click("step")
+    explorer.control("step").focus()
+    opened.page.keyboard.press("Enter")
     explorer.expect_round(finished + 1, "asked 1 point")
+    expect(explorer.control("step")).to_be_focused()  # though it was disabled for a while
     expect(explorer.status).to_contain_text(f"{101 + finished} of 427 labelled")
 
     # running the cell of the Explorer anew leaves no second one behind

@@ -227,7 +227,7 @@ class Broken(Measure):
 def test_a_strategy_that_raises_is_shown_and_another_one_goes_on(explore, capsys):
     explorer = explore(make_learner())
     explorer.learner.strategy = Broken()
-    assert explorer.summary().startswith("the <instrument> is off")
+    assert explorer.summary().splitlines()[0].endswith("labelled. Step plays one. the <instrument> is off")
     assert "<instrument>" not in explorer._controls.status.value
     click(explorer, "step")
     assert str(explorer.last_error) == "the <instrument> is off"
@@ -248,7 +248,7 @@ def test_a_model_that_fails_after_a_round_leaves_the_round(explore):
 
     explorer = explore(make_learner(model=Failing()))
     click(explorer, "step")
-    assert explorer.summary().startswith("singular")
+    assert explorer.summary().startswith("After 1 round: asked 1 point; 7 of 45 labelled. singular")
     assert isinstance(explorer.last_error, ArithmeticError)
     assert len(explorer.learner.history) == 1
     assert "7 labelled" in explorer.summary()
