@@ -16,9 +16,7 @@ from aljupyter.errors import (
     DataError,
     EmptyPool,
     ModelError,
-    NoLabels,
     NothingToUndo,
-    OneClassOnly,
     OracleError,
 )
 from aljupyter.models import as_manager, default_manager
@@ -129,18 +127,7 @@ class ActiveLearner(Standing):
         with self.turn:
             if self._fitted is not None and self.is_current:
                 return self._fitted
-            if self.n_labels == 0:
-                raise NoLabels(
-                    "No point is labelled yet, so there is nothing to fit. Start with labels "
-                    "(`DataManager(..., labelled=10)`), give some (`learner.label(indices, labels)`), or let a "
-                    "model-free strategy ask for the first ones: `learner.strategy = al.strategies.Random()`."
-                )
-            if not self._can_fit():
-                (only,) = self.data.decode(self.data.labelled.y[:1]).tolist()
-                raise OneClassOnly(
-                    f"Labels of two classes at least are needed to fit, got one class only: all {self.n_labels} are "
-                    f"{only!r}. Label a point of another class, or start from points of every class."
-                )
+            self._check_fittable()
             self._fitted_on = None  # until it is measured too: an interrupt between the two must not pass for a fit
             self.model.fit(self.data.labelled, control)
             metrics, measured_on = self._measure(self.model)

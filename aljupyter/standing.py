@@ -6,7 +6,7 @@ import numpy as np
 
 from aljupyter.control import Control
 from aljupyter.data.manager import DataManager
-from aljupyter.errors import UnknownRound
+from aljupyter.errors import NoLabels, OneClassOnly, UnknownRound
 from aljupyter.models.base import ModelManager
 from aljupyter.past import Past
 from aljupyter.performance import Measurer
@@ -133,3 +133,18 @@ class Standing:
         if self.data.task == "classification":
             return len(labelled) > 0 and len(labelled.y.unique()) > 1
         return len(labelled) > 0
+
+    def _check_fittable(self) -> None:
+        """Raise NoLabels or OneClassOnly where there is nothing that a model could be fitted to."""
+        if self.n_labels == 0:
+            raise NoLabels(
+                "No point is labelled yet, so there is nothing to fit. Start with labels "
+                "(`DataManager(..., labelled=10)`), give some (`learner.label(indices, labels)`), or let a "
+                "model-free strategy ask for the first ones: `learner.strategy = al.strategies.Random()`."
+            )
+        if not self._can_fit():
+            (only,) = self.data.decode(self.data.labelled.y[:1]).tolist()
+            raise OneClassOnly(
+                f"Labels of two classes at least are needed to fit, got one class only: all {self.n_labels} are "
+                f"{only!r}. Label a point of another class, or start from points of every class."
+            )
