@@ -1,8 +1,5 @@
 """The loop: four words, transactions, undo, looking back, one seed one result."""
 
-import os
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -13,6 +10,7 @@ import aljupyter as al
 from aljupyter import errors
 from aljupyter.control import Control
 from tests.managers import Mean, NearestMean
+from tests.processes import outputs_under_hash_seeds
 
 
 def blobs(n=60, classes=2, seed=0):
@@ -613,16 +611,7 @@ for strategy in (al.strategies.Margin(), al.strategies.Random()):
 
 
 def test_one_seed_gives_one_result_in_any_process():
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", SCRIPT],
-            env={**os.environ, "PYTHONHASHSEED": hashseed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for hashseed in ("0", "4711")
-    ]
+    outputs = outputs_under_hash_seeds(SCRIPT, "0", "4711")
     assert outputs[0] == outputs[1]
     assert outputs[0].count("\n") == 2
 

@@ -1,15 +1,12 @@
 """Generators are made of a seed and a purpose, and of nothing else."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aljupyter.randomness import numpy_generator, torch_generator
+from tests.processes import outputs_under_hash_seeds
 
 keys = st.lists(st.integers(0, 100) | st.text(max_size=5), max_size=3)
 
@@ -30,14 +27,5 @@ def test_another_seed_round_or_purpose_gives_other_draws():
 
 def test_the_draw_does_not_depend_on_the_hash_seed():
     script = "from aljupyter.randomness import numpy_generator; print(numpy_generator(0, 3, 'ties').random())"
-    draws = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": hashseed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for hashseed in ("0", "1")
-    }
+    draws = set(outputs_under_hash_seeds(script, "0", "1"))
     assert len(draws) == 1

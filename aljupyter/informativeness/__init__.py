@@ -3,13 +3,10 @@
 They see posteriors and features, never a model or a DataManager. Higher is more informative.
 """
 
-from aljupyter.informativeness._checks import check_weight, class_posterior
 from aljupyter.informativeness.classification import entropy, least_confidence, margin, ratio
 from aljupyter.informativeness.regression import greedy, ucb, variance
 
 __all__ = [
-    "check_weight",
-    "class_posterior",
     "entropy",
     "greedy",
     "least_confidence",

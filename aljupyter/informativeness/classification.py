@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from aljupyter.informativeness._checks import class_posterior
+from aljupyter.informativeness.checks import class_posterior
 from aljupyter.posterior import ClassPosterior
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from aljupyter.informativeness._checks import check_weight, regression_posterior
+from aljupyter.informativeness.checks import check_weight, regression_posterior
 from aljupyter.posterior import RegressionPosterior
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aljupyter.errors import InvalidScores, WrongTask
-from aljupyter.informativeness import check_weight
+from aljupyter.informativeness.checks import check_weight
 from aljupyter.strategies.measures import Greedy, Measure, StandardDeviation
 from aljupyter.strategies.pool import Pool
 from aljupyter.strategies.selection import Selection, TopK

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from aljupyter import informativeness
 from aljupyter.errors import WrongTask
+from aljupyter.informativeness.checks import class_posterior
 from aljupyter.posterior import RegressionPosterior
 from aljupyter.strategies.pool import Pool
 
@@ -130,7 +131,7 @@ class ClassProbability(Measure):
         self.code = code
 
     def values(self, posterior: Any) -> Tensor:
-        return informativeness.class_posterior(posterior, "ClassProbability").mean_N_C[:, self.code]
+        return class_posterior(posterior, "ClassProbability").mean_N_C[:, self.code]
 
     def limits(self, n_classes: int | None) -> Limits:
         return 0.0, 1.0

@@ -151,15 +151,15 @@ class GaussianProcess(gpytorch.models.GP):
 class ClassificationGP(GaussianProcess):
     """Binary classification by Laplace's approximation; y is 0 or 1.
 
-    Parameters
+    Attributes
     ----------
-    f_N : Tensor of shape (N,), optional
-        Latent values to start the search for the mode from.
+    f_N : Tensor of shape (N,) or None
+        Latent values to start the search for the mode from; 0 where None.
     """
 
-    def __init__(self, kernel: Kernel, x_N_D: Tensor, y_N: Tensor, use_prior: bool, f_N: Tensor | None = None):
+    def __init__(self, kernel: Kernel, x_N_D: Tensor, y_N: Tensor, use_prior: bool):
         super().__init__(kernel, x_N_D, y_N, use_prior)
-        self.f_N = f_N
+        self.f_N: Tensor | None = None
 
     def log_evidence(self) -> Tensor:
         # the last mode found is the next one's start: theta moves little between steps
