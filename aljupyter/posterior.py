@@ -5,6 +5,7 @@ Dimension suffixes of names: N points, C classes, S draws, D features.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,8 +18,11 @@ from aljupyter.errors import InvalidPosterior
 class JointCovariance(Protocol):
     """Covariance of the latent function between points of one posterior, in blocks: no N x N matrix is built."""
 
-    def cov(self, rows: Tensor, cols: Tensor) -> Tensor:
-        """Covariance of shape (len(rows), len(cols)) between points given by their position in the posterior."""
+    def cov(self, rows: Tensor | slice, cols: Tensor | slice) -> Tensor:
+        """Covariance of shape (R, K) between points given by their positions in the posterior.
+
+        Shape (C, R, K) where there is a latent function for each of C classes.
+        """
         ...
 
 
@@ -41,6 +45,8 @@ class ClassPosterior:
         Weights of the draws; equal where not given.
     coupled : bool
         Whether draw s is one function for all points (ensembles, joint samples), or drawn a point at a time.
+    joint : JointCovariance, optional
+        Covariances between points: of the latent functions behind the probabilities, not of the probabilities.
     provenance : str
         Where the uncertainty comes from, in words.
 
@@ -54,6 +60,7 @@ class ClassPosterior:
     probs_S_N_C: Tensor | None = None
     weights_S: Tensor | None = None
     coupled: bool = False
+    joint: JointCovariance | None = None
     provenance: str = "unknown"
 
     def __post_init__(self) -> None:
@@ -121,12 +128,11 @@ class RegressionPosterior:
             variance.shape == mean.shape,
             f"There must be one variance a point: {tuple(mean.shape)} means, {tuple(variance.shape)} variances.",
         )
-        _require(
-            bool(torch.isfinite(mean).all() and torch.isfinite(variance).all()),
-            "The posterior holds NaN or infinite values.",
-        )
-        negative = variance[variance < 0]
-        _require(not len(negative), f"Variances must not be negative, got {negative[:3].tolist()}.")
+        if len(mean):
+            lowest, *others = (end.item() for values in (variance, mean) for end in torch.aminmax(values))
+            _require(all(map(math.isfinite, (lowest, *others))), "The posterior holds NaN or infinite values.")
+            if lowest < 0:
+                raise InvalidPosterior(f"Variances must not be negative, got {variance[variance < 0][:3].tolist()}.")
 
     def __len__(self) -> int:
         return self.mean_N.shape[0]

@@ -40,7 +40,7 @@ def imported(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "aljupyter":
             below = node.module.split(".")[1:]
-            yield from below[:1] or [alias.name for alias in node.names]
+            yield from below[:1] or [alias.name for alias in node.names if alias.name != "__version__"]
         elif isinstance(node, ast.Import):
             yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("aljupyter."))
 

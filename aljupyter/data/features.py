@@ -22,6 +22,10 @@ class Features(Protocol):
     shape: tuple[int, ...]
     dtype: torch.dtype
 
+    def __len__(self) -> int:
+        """Number of points of the dataset."""
+        ...
+
     def gather(self, indices: np.ndarray) -> Tensor:
         """Features of the points at `indices`, of shape (len(indices), *shape)."""
         ...
@@ -46,6 +50,9 @@ class TensorFeatures:
         self.notes = notes
         self.shape = tuple(values.shape[1:])
         self.dtype = values.dtype
+
+    def __len__(self) -> int:
+        return len(self.values)
 
     def gather(self, indices: np.ndarray) -> Tensor:
         """Features of the points at `indices`; the tensor itself, not a copy, where these are all points in order."""

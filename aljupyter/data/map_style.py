@@ -78,6 +78,9 @@ class DatasetFeatures:
         self.names = names
         self.notes = notes
 
+    def __len__(self) -> int:
+        return len(self._dataset)
+
     def gather(self, indices: np.ndarray) -> Tensor:
         """Features of the points at `indices`, read one by one."""
         if not len(indices):

@@ -54,6 +54,11 @@ class Subset(Dataset[tuple[Tensor, Tensor]]):
         self.n_classes = n_classes
         self.memory_budget = memory_budget
 
+    @property
+    def features(self) -> Features:
+        """Features of the whole dataset: the same object for all its views."""
+        return self._features
+
     def relabelled(self, y: Tensor) -> Subset:
         """The same points with other labels; what was materialised is shared."""
         other = Subset(
@@ -104,6 +109,28 @@ class Subset(Dataset[tuple[Tensor, Tensor]]):
                 )
             self._x = self._features.gather(self.indices)
         return self._x
+
+    def rows(self, positions: Tensor) -> Tensor:
+        """Features of some points, given by their positions in this view: no other point is read, nothing is kept.
+
+        Parameters
+        ----------
+        positions : Tensor of int64, shape (M,)
+
+        Returns
+        -------
+        Tensor of shape (M, D), or (M, ...)
+
+        Raises
+        ------
+        IndexOutOfRange
+        """
+        outside = positions[(positions < 0) | (positions >= len(self))]
+        if len(outside):
+            raise IndexOutOfRange(f"Position {int(outside[0])} is not in a view of {len(self)} points.")
+        if self._x is not None:
+            return self._x[positions]
+        return self._features.gather(self.indices[positions.numpy()])
 
     def chunks(self, size: int = 1024) -> Iterator[tuple[Tensor, Tensor]]:
         """Consecutive pieces (x, y) of at most `size` points, without holding the whole view in memory."""

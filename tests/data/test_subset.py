@@ -37,6 +37,17 @@ def test_chunks_are_the_view_in_pieces():
     assert torch.cat([y for _, y in pieces]).tolist() == [0, 0, 1]
 
 
+def test_rows_are_read_by_their_positions_and_no_others():
+    assert view().rows(torch.tensor([2, 0, 2])).tolist() == X[[9, 4, 9]].tolist()
+    assert view().rows(torch.tensor([], dtype=torch.int64)).shape == (0, 3)
+    materialised = view()
+    _ = materialised.x
+    assert materialised.rows(torch.tensor([1])).tolist() == X[[2]].tolist()
+    for outside in (3, -1):
+        with pytest.raises(IndexOutOfRange, match=f"Position {outside} is not in a view of 3 points"):
+            view().rows(torch.tensor([0, outside]))
+
+
 def test_a_loader_shuffles_by_its_own_seed():
     train = DataManager(X, X[:, 0]).train
     first, second = ([y.tolist() for _, y in train.loader(batch_size=7, shuffle=True)] for _ in range(2))
@@ -90,6 +101,14 @@ def test_a_dataset_above_the_budget_is_read_when_needed():
     assert torch.cat([x for x, _ in data.train.chunks(3)])[:, 0].tolist() == data.train.indices.tolist()
     assert data.train[2][0][0] == data.train.indices[2]
     assert data.validation.x.shape == (0, 4)
+
+
+def test_rows_of_a_dataset_above_the_budget_are_all_that_is_read():
+    dataset = Counting()
+    data = DataManager(dataset, test=3, memory_budget=50)
+    reads = dataset.reads
+    assert data.train.rows(torch.tensor([5, 1]))[:, 0].tolist() == data.train.indices[[5, 1]].tolist()
+    assert dataset.reads == reads + 2
 
 
 def test_the_repr_says_what_it_holds():

@@ -6,11 +6,13 @@ import pytest
 import torch
 from gpytorch.constraints import Interval
 from gpytorch.kernels import LinearKernel, MaternKernel, PeriodicKernel, RBFKernel, ScaleKernel
+from gpytorch.priors import NormalPrior
 from scipy.spatial.distance import pdist
 
 from aljupyter.errors import ModelError, WrongShape
 from aljupyter.models.gp.kernels import (
     LogInterval,
+    copy_of,
     data_start,
     get_theta,
     make_kernel,
@@ -18,6 +20,7 @@ from aljupyter.models.gp.kernels import (
     set_theta,
     theta_bounds,
 )
+from aljupyter.models.gp.priors import log_prior
 
 
 def test_theta_of_a_named_kernel_is_scikit_learns():
@@ -103,5 +106,47 @@ def test_rms_distance_of_no_distance_is_one(x):
 
 def test_the_start_from_the_data_reaches_into_sums():
     kernel = make_kernel(ScaleKernel(RBFKernel()) + ScaleKernel(MaternKernel(2.5)), 1)
-    data_start(kernel, torch.tensor([[0.0], [10.0]]).double(), variance=3.0)
-    np.testing.assert_allclose(np.exp(get_theta(kernel)), [3, 7, 3, 7], rtol=1e-6)
+    theta = data_start(kernel, torch.tensor([[0.0], [10.0]]).double(), log_variance=math.log(3), log_length=0.0)
+    np.testing.assert_allclose(np.exp(theta), [3, 7, 3, 7], rtol=1e-6)
+    np.testing.assert_array_equal(get_theta(kernel), theta)
+    shorter = data_start(kernel, torch.tensor([[0.0], [10.0]]).double(), log_variance=0.0, log_length=-1.0)
+    np.testing.assert_allclose(np.exp(shorter), [1, 7 / math.e, 1, 7 / math.e], rtol=1e-6)
+
+
+def test_the_start_from_the_data_leaves_what_it_says_nothing_about():
+    kernel = ScaleKernel(PeriodicKernel())
+    kernel.base_kernel.period_length = 2.5
+    own = make_kernel(kernel, 1)
+    data_start(own, torch.tensor([[0.0], [10.0]]).double(), log_variance=0.0, log_length=0.0)
+    assert own.base_kernel.period_length.item() == pytest.approx(2.5)
+    assert own.base_kernel.lengthscale.item() == pytest.approx(7)
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    ["rbf", "ard", ScaleKernel(MaternKernel(1.5)) + LinearKernel()],
+    ids=["rbf", "ard", "sum"],
+)
+def test_a_copy_has_parameters_of_its_own_and_shares_the_rest(kernel):
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(6, 3)))
+    first = make_kernel(kernel, 3)
+    twin = copy_of(first)
+    theta = get_theta(first)
+    torch.testing.assert_close(twin(x).to_dense(), first(x).to_dense(), rtol=0, atol=0)
+    set_theta(twin, theta + 1)
+    np.testing.assert_array_equal(get_theta(first), theta)
+    np.testing.assert_array_equal(get_theta(twin), theta + 1)
+    np.testing.assert_array_equal(theta_bounds(twin), theta_bounds(first))
+    assert twin.state_dict().keys() == first.state_dict().keys()
+    assert not torch.allclose(twin(x).to_dense(), first(x).to_dense())
+    for one, other in zip(first.parameters(), twin.parameters(), strict=True):
+        assert one.data_ptr() != other.data_ptr()
+
+
+def test_a_copy_hears_the_priors_of_the_first():
+    prior = NormalPrior(torch.tensor(2.0), torch.tensor(0.5))
+    first = make_kernel(ScaleKernel(RBFKernel(lengthscale_prior=prior)), 1)
+    twin = copy_of(first)
+    set_theta(twin, np.log([1.0, 2.0]))
+    set_theta(first, np.log([1.0, 9.0]))
+    assert log_prior(twin).item() == pytest.approx(-math.log(0.5 * math.sqrt(2 * math.pi)), rel=1e-6)

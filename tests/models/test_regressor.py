@@ -9,6 +9,7 @@ from gpytorch.kernels import MaternKernel, RBFKernel, ScaleKernel
 from gpytorch.priors import NormalPrior
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -126,6 +127,7 @@ def test_predictions_move_with_shift_and_scale_of_the_target():
     np.testing.assert_allclose(moved_std, 1000 * std, rtol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:The points are:RuntimeWarning")
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 12), st.integers(0, 100), st.sampled_from([1e-8, 1.0, 1e8]), st.sampled_from([0.0, 1e-9, 1, 1e9]))
 def test_no_data_set_gives_nan(n, seed, x_scale, y_scale):
@@ -138,11 +140,43 @@ def test_no_data_set_gives_nan(n, seed, x_scale, y_scale):
     assert np.isfinite(model.leave_one_out()).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*ill-conditioned:RuntimeWarning")
 def test_noiseless_targets_of_close_points_warn_and_stay_finite():
     X = np.linspace(0, 1, 60)[:, None]
     with pytest.warns(RuntimeWarning, match="singular in floating point"):
         model = GPRegressor(noise=0.0).fit(X, np.sin(3 * X[:, 0]))
     np.testing.assert_allclose(model.predict(X), np.sin(3 * X[:, 0]), atol=1e-3)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "ard", ScaleKernel(MaternKernel(2.5))], ids=["rbf", "ard", "Matern"])
+def test_points_appended_are_a_fresh_fit_and_the_model_stays(kernel):
+    X, y = points(40)
+    fixed = GPRegressor(kernel, noise=0.5, optimizer=None, normalize_y=False)
+    model = clone(fixed).fit(X[:20], y[:20])
+    before = model.predict(X, return_std=True)
+    for n in (21, 24, 40):
+        grown, fresh = model.appended(X[:n], y[:n]), clone(fixed).fit(X[:n], y[:n])
+        assert grown.log_marginal_likelihood_value_ == pytest.approx(fresh.log_marginal_likelihood_value_, rel=1e-12)
+        np.testing.assert_allclose(grown.predict(X, True), fresh.predict(X, True), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(grown.leave_one_out(), fresh.leave_one_out(), rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(model.predict(X, return_std=True), before)
+
+
+def test_only_points_that_come_after_its_own_are_appended():
+    X, y = points(40)
+    model = GPRegressor(optimizer=None, normalize_y=False).fit(X[:20], y[:20])
+    relabelled, reordered = changed(y, 3, 0.0), np.roll(np.arange(40), 1)
+    assert model.appended(X[:30], y[:30]) is not None
+    assert model.appended(X[:20], y[:20]) is None
+    assert model.appended(X[:10], y[:10]) is None
+    assert model.appended(X[:30], relabelled[:30]) is None
+    assert model.appended(X[reordered][:30], y[reordered][:30]) is None
+    assert model.appended(np.concatenate([X, X]), np.concatenate([y, y])) is None  # to factor anew is cheaper
+    assert GPRegressor(optimizer=None).fit(X[:20], y[:20]).appended(X[:30], y[:30]) is None  # the scale moves
+    with pytest.raises(InvalidLabel, match="first at position 25"):
+        model.appended(X[:30], changed(y, 25, np.nan)[:30])
+    with pytest.raises(NonFiniteFeatures):
+        model.appended(changed(X, 25, np.inf)[:30], y[:30])
 
 
 def test_the_same_fit_is_the_same_bit_for_bit():

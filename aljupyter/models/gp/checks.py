@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -14,9 +14,11 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from torch import Tensor
 
 from aljupyter.errors import InvalidLabel, ModelError, NoLabels, NonFiniteFeatures, NotFitted, WrongShape
+from aljupyter.models.gp.arrays import Array
 
 OPTIMIZERS = ("fast", "faithful", None)
 PRIORS = ("default", None)
+DTYPES = ("float64", "float32")
 _LARGEST = 1e150
 
 
@@ -25,8 +27,8 @@ class EstimatorNotFitted(NotFitted, NotFittedError):
 
 
 def check_parameters(estimator: Any) -> None:
-    """Refuse an unknown optimizer or prior."""
-    for name, known in (("optimizer", OPTIMIZERS), ("prior", PRIORS)):
+    """Refuse an unknown optimizer, prior or precision."""
+    for name, known in (("optimizer", OPTIMIZERS), ("prior", PRIORS), ("predict_dtype", DTYPES)):
         value = getattr(estimator, name)
         if value not in known:
             raise ModelError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}.")
@@ -39,8 +41,8 @@ def check_fitted(estimator: Any) -> None:
         raise EstimatorNotFitted(f"This {name} instance is not fitted yet. Call `fit` with labelled points first.")
 
 
-def check_features(estimator: BaseEstimator, X: ArrayLike | Tensor, *, reset: bool, device: Any) -> Tensor:
-    """Features as a float64 tensor of shape (N, D).
+def check_features(estimator: BaseEstimator, X: ArrayLike | Tensor, *, reset: bool, device: Any) -> Array:
+    """Features as float64, shape (N, D): a NumPy array, or a tensor where a device is named.
 
     Raises
     ------
@@ -50,6 +52,52 @@ def check_features(estimator: BaseEstimator, X: ArrayLike | Tensor, *, reset: bo
         For anything but two dimensions, or another number of features than at fit.
     NonFiniteFeatures
     """
+    if _is_plain(estimator, X, reset):
+        values: NDArray[np.float64] = X.detach().cpu().numpy() if isinstance(X, Tensor) else np.asarray(X)
+        if reset:
+            estimator.n_features_in_ = values.shape[1]
+        elif values.shape[1] != estimator.n_features_in_:
+            raise WrongShape(
+                f"X has {values.shape[1]} features, but {type(estimator).__name__} is expecting "
+                f"{estimator.n_features_in_} features as input."
+            )
+    else:
+        values = _validated(estimator, X, reset)
+    if reset and len(values) == 0:
+        raise NoLabels(f"Found array with 0 sample(s) (shape={values.shape}): label at least one point before a fit.")
+    largest = max(-values.min(), values.max()) if len(values) else 0.0  # NaN where there is one
+    if not largest <= _LARGEST:
+        _refuse(values)
+    if reset:
+        values = values.copy()  # the caller's array may change later
+    if device is None:
+        return values
+    return torch.tensor(values, device=device)
+
+
+def check_hypothetical(estimator: BaseEstimator, x: ArrayLike | Tensor, device: Any) -> Array:
+    """One point, shape (D,), or several, (K, D), for a fitted estimator: as features of shape (K, D).
+
+    Raises
+    ------
+    WrongShape, NonFiniteFeatures
+    """
+    if np.ndim(x) == 1:
+        x = x[None] if isinstance(x, Tensor) else np.asarray(x)[None]
+    return check_features(estimator, x, reset=False, device=device)
+
+
+def _is_plain(estimator: BaseEstimator, X: Any, reset: bool) -> bool:
+    """Whether there is no more to check about the shape than the number of features."""
+    if isinstance(X, Tensor):
+        return X.ndim == 2 and X.dtype == torch.float64 and X.shape[1] > 0
+    if reset or type(X) is not np.ndarray or hasattr(estimator, "feature_names_in_"):
+        return False
+    return X.ndim == 2 and X.dtype == np.float64 and X.shape[1] > 0
+
+
+def _validated(estimator: BaseEstimator, X: ArrayLike | Tensor, reset: bool) -> NDArray[np.float64]:
+    """scikit-learn's checks of the shape, which are thorough and take longer than many a prediction."""
     if isinstance(X, Tensor):
         X = X.detach().cpu().numpy()
     try:
@@ -58,8 +106,10 @@ def check_features(estimator: BaseEstimator, X: ArrayLike | Tensor, *, reset: bo
         )
     except ValueError as error:
         raise WrongShape(str(error)) from error
-    if reset and len(values) == 0:
-        raise NoLabels(f"Found array with 0 sample(s) (shape={values.shape}): label at least one point before a fit.")
+    return values
+
+
+def _refuse(values: NDArray[np.float64]) -> NoReturn:
     finite = np.isfinite(values)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
@@ -67,12 +117,10 @@ def check_features(estimator: BaseEstimator, X: ArrayLike | Tensor, *, reset: bo
             f"Input X contains NaN or infinity: {(~finite).sum()} value(s), the first in row {row}, column {column}. "
             "Fill them in or leave those points or features out; a GP has no notion of a missing feature."
         )
-    if len(values) and np.abs(values).max() > _LARGEST:
-        raise NonFiniteFeatures(
-            f"Input X holds {np.abs(values).max():.3g}: squared distances of such features overflow to infinity. "
-            "Rescale them, or let DataManager(..., preprocess='auto') standardise them."
-        )
-    return torch.tensor(values, device=device)  # a copy: the caller's array may change later
+    raise NonFiniteFeatures(
+        f"Input X holds {np.abs(values).max():.3g}: squared distances of such features overflow to infinity. "
+        "Rescale them, or let DataManager(..., preprocess='auto') standardise them."
+    )
 
 
 def check_labels(y: ArrayLike, n_points: int) -> NDArray[Any]:
@@ -85,6 +133,8 @@ def check_labels(y: ArrayLike, n_points: int) -> NDArray[Any]:
     WrongShape
     """
     labels = _one_dimension(y, n_points)
+    if labels.dtype.kind in "iu":  # codes, as a learner gives them: nothing more can be wrong with them
+        return labels
     if labels.dtype.kind == "f":
         _require_finite(labels)
     try:
@@ -92,6 +142,23 @@ def check_labels(y: ArrayLike, n_points: int) -> NDArray[Any]:
         np.unique(labels)
     except (TypeError, ValueError) as error:
         raise InvalidLabel(f"Class labels must be all numbers or all strings: {error}") from error
+    return labels
+
+
+def check_known_labels(y: ArrayLike, n_points: int, classes: NDArray[Any]) -> NDArray[Any]:
+    """Class labels, or one label, that a fitted classifier knows: shape (N,).
+
+    Raises
+    ------
+    InvalidLabel, WrongShape
+    """
+    labels, known = check_labels(np.atleast_1d(y), n_points), classes.tolist()
+    unknown = [label for label in labels.tolist() if label not in known]
+    if unknown:
+        raise InvalidLabel(
+            f"Label {unknown[0]!r} is none of the classes of this model, {', '.join(map(repr, known))}. A class "
+            "that has no labelled point yet is not in it: label one of its points and fit."
+        )
     return labels
 
 
@@ -117,7 +184,7 @@ def _one_dimension(y: ArrayLike, n_points: int) -> NDArray[Any]:
     if y is None:
         raise InvalidLabel("This estimator requires y to be passed, but the target y is None.")
     try:
-        labels: NDArray[Any] = column_or_1d(y, warn=True)
+        labels: NDArray[Any] = y if isinstance(y, np.ndarray) and y.ndim == 1 else column_or_1d(y, warn=True)
     except ValueError as error:
         raise WrongShape(f"There must be one label a point: {error}") from error
     if len(labels) != n_points:

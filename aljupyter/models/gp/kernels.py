@@ -8,18 +8,22 @@ With :class:`LogInterval` a raw parameter *is* the log of its hyperparameter, so
 from __future__ import annotations
 
 import copy
+import functools
 import math
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 
 import gpytorch
 import numpy as np
 import torch
 from gpytorch.constraints import Interval
 from gpytorch.kernels import Kernel, RBFKernel, ScaleKernel
+from gpytorch.priors import Prior
 from numpy.typing import NDArray
 from torch import Tensor
 
 from aljupyter.errors import ModelError, WrongShape
+from aljupyter.models.gp.arrays import Array
 
 #: scikit-learn's bounds of every hyperparameter
 WIDEST = (1e-5, 1e5)
@@ -41,6 +45,7 @@ class LogInterval(Interval):
         super().__init__(0.0, math.inf, transform=torch.exp, inv_transform=torch.log)
         self.lower_bound = torch.as_tensor(lower, dtype=torch.float64)  # the parent would round them to float32
         self.upper_bound = torch.as_tensor(upper, dtype=torch.float64)
+        self.log_bounds = tuple(bound.log().cpu().numpy() for bound in (self.lower_bound, self.upper_bound))
 
     def transform(self, tensor: Tensor) -> Tensor:
         return tensor.exp()
@@ -69,12 +74,36 @@ def make_kernel(kernel: str | Kernel, n_features: int) -> Kernel:
         return _hold_logarithms(copy.deepcopy(kernel).double(), n_features)
     if kernel not in ("rbf", "ard"):
         raise ModelError(f'kernel must be "rbf", "ard" or a GPyTorch kernel such as MaternKernel(), got {kernel!r}.')
-    rbf = RBFKernel(ard_num_dims=n_features if kernel == "ard" else None, lengthscale_constraint=LogInterval())
-    return ScaleKernel(rbf, outputscale_constraint=LogInterval()).double()  # raw parameters start at 0: C = 1, l = 1
+    return copy_of(_scaled_rbf(n_features if kernel == "ard" else None))
+
+
+@functools.cache
+def _scaled_rbf(ard_num_dims: int | None) -> ScaleKernel:
+    """The pattern that is copied: to build one takes longer than to fit a few points."""
+    rbf = RBFKernel(ard_num_dims=ard_num_dims, lengthscale_constraint=LogInterval())
+    pattern = ScaleKernel(rbf, outputscale_constraint=LogInterval()).double()  # raw parameters start at 0: C = 1, l = 1
+    pattern.is_named = True
+    return pattern
+
+
+def is_scaled_rbf(kernel: Kernel) -> bool:
+    """Whether theta is (log C, log l...) of a plain C * RBF on all features, all of it free."""
+    if vars(kernel).get("is_named"):
+        return True
+    if type(kernel) is not ScaleKernel or type(kernel.base_kernel) is not RBFKernel:
+        return False
+    return all(
+        part.active_dims is None
+        and not part.batch_shape
+        and all(parameter.requires_grad for parameter in part.parameters())
+        and all(isinstance(constraint, LogInterval) for constraint in part.constraints())
+        for part in (kernel, kernel.base_kernel)
+    )
 
 
 def _hold_logarithms(kernel: Kernel, n_features: int) -> Kernel:
     """Swap the constraint of every positive hyperparameter for a :class:`LogInterval`; values and bounds stay."""
+    vars(kernel).pop("is_named", None)  # where it is a copy of an estimator's: who knows what was changed
     for part in kernel.modules():
         if not isinstance(part, gpytorch.Module):
             continue
@@ -95,6 +124,21 @@ def _hold_logarithms(kernel: Kernel, n_features: int) -> Kernel:
     return kernel
 
 
+def copy_of(module: gpytorch.Module) -> gpytorch.Module:
+    """A copy with parameters of its own that shares constraints and priors: ten times cheaper than a deep copy."""
+    twin = module.__new__(type(module))
+    twin.__dict__.update(vars(module))
+    for name in {"_parameters", "_modules", "_constraints", "_priors"} & vars(module).keys():
+        twin.__dict__[name] = vars(module)[name].copy()
+    for name, parameter in twin._parameters.items():
+        if parameter is not None:
+            twin._parameters[name] = torch.nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
+    for name, child in twin._modules.items():
+        if not isinstance(child, Interval | Prior):
+            twin._modules[name] = copy_of(child)
+    return twin
+
+
 def _free(module: gpytorch.Module) -> Iterator[tuple[torch.nn.Parameter, Interval | None]]:
     for _, parameter, constraint in module.named_parameters_and_constraints():
         if parameter.requires_grad:
@@ -106,50 +150,78 @@ def free_parameters(module: gpytorch.Module) -> list[torch.nn.Parameter]:
     return [parameter for parameter, _ in _free(module)]
 
 
-def get_theta(module: gpytorch.Module) -> NDArray[np.float64]:
-    """The free raw parameters as one vector, shape (P,)."""
-    parts = [parameter.detach().reshape(-1).cpu().numpy() for parameter in free_parameters(module)]
+def flat(parameters: Sequence[torch.nn.Parameter]) -> NDArray[np.float64]:
+    """Parameters one after the other, shape (P,)."""
+    parts = [parameter.detach().cpu().numpy().reshape(-1) for parameter in parameters]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def set_theta(module: gpytorch.Module, theta: NDArray[np.float64]) -> None:
-    """Write the vector, shape (P,), into the free raw parameters."""
-    parameters = free_parameters(module)
+def write(parameters: Sequence[torch.nn.Parameter], theta: NDArray[np.float64]) -> None:
+    """Write a vector, shape (P,), into parameters."""
     sizes = [parameter.numel() for parameter in parameters]
     if np.shape(theta) != (sum(sizes),):
         raise WrongShape(f"theta must have {sum(sizes)} entries, one a hyperparameter; got shape {np.shape(theta)}.")
     values = torch.from_numpy(np.array(theta, dtype=np.float64))
-    with torch.no_grad():
-        for parameter, part in zip(parameters, values.split(sizes), strict=True):
-            parameter.copy_(part.view_as(parameter))
+    for parameter, part in zip(parameters, values.split(sizes), strict=True):
+        parameter.data.copy_(part.view_as(parameter))
+
+
+def get_theta(module: gpytorch.Module) -> NDArray[np.float64]:
+    """The free raw parameters of a module as one vector, shape (P,)."""
+    return flat(free_parameters(module))
+
+
+def set_theta(module: gpytorch.Module, theta: NDArray[np.float64]) -> None:
+    """Write the vector, shape (P,), into the free raw parameters of a module."""
+    write(free_parameters(module), theta)
 
 
 def theta_bounds(module: gpytorch.Module) -> NDArray[np.float64]:
     """Lowest and highest theta that the constraints allow, shape (P, 2); infinite for unconstrained parameters."""
-    rows = []
+    rows = [np.zeros((0, 2))]
     for parameter, constraint in _free(module):
-        if isinstance(constraint, LogInterval):
-            ends = (constraint.lower_bound.log(), constraint.upper_bound.log())
-        else:
-            ends = (torch.tensor(-math.inf), torch.tensor(math.inf))
-        rows.append(torch.stack([end.double().expand_as(parameter).reshape(-1).cpu() for end in ends], dim=1))
-    return torch.cat(rows).numpy() if rows else np.zeros((0, 2))
+        part = np.empty((*parameter.shape, 2))
+        lower, upper = constraint.log_bounds if isinstance(constraint, LogInterval) else (-math.inf, math.inf)
+        part[..., 0], part[..., 1] = lower, upper
+        rows.append(part.reshape(-1, 2))
+    return np.concatenate(rows)
 
 
-def rms_distance(x: Tensor) -> float:
+def rms_distance(x: Array) -> float:
     """Root mean square distance between the points x, shape (N, D); 1 where no two points differ."""
     if len(x) < 2:
         return 1.0
-    rms = (2 * x.var(0).sum()).sqrt().item()  # mean over pairs of (x_i - x_j)^2 is twice the unbiased variance
+    # the mean over pairs of (x_i - x_j)^2 is twice the unbiased variance
+    rms = math.sqrt(2 * float(((x - x.mean(0)) ** 2).sum()) / (len(x) - 1))
     return rms if rms > 0 else 1.0
 
 
-def data_start(kernel: Kernel, x: Tensor, variance: float) -> None:
-    """Set length scales to 0.7 of the typical distance, the signal variance as given: a start that suits the data."""
-    log_length = math.log(0.7 * rms_distance(x))
-    with torch.no_grad():
-        for part in kernel.modules():
-            if isinstance(part, Kernel) and part.has_lengthscale:
-                part.raw_lengthscale.fill_(log_length)
-            if isinstance(part, ScaleKernel):
-                part.raw_outputscale.fill_(math.log(variance))
+def warn_of_scale(x: Array) -> None:
+    """Say where no length scale within :data:`WIDEST` suits the points x, (N, D)."""
+    rms = rms_distance(x)
+    if not 10 * WIDEST[0] <= rms <= 10 * WIDEST[1]:
+        warnings.warn(
+            f"The points are {rms:.1e} apart, typically, and length scales are sought within {WIDEST[0]:g} to "
+            f"{WIDEST[1]:g}: the model can learn little. Standardise the features.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def data_start(kernel: Kernel, x: Array, log_variance: float, log_length: float) -> NDArray[np.float64]:
+    """A theta that suits the points x, (N, D); what it says nothing about stays as it is in the kernel.
+
+    Parameters
+    ----------
+    log_variance : float
+        Logarithm of the signal variance.
+    log_length : float
+        Logarithm of the length scale, in units of 0.7 times the rms distance of the points.
+    """
+    log_length += math.log(0.7 * rms_distance(x))
+    for part in kernel.modules():
+        if isinstance(part, Kernel) and part.has_lengthscale:
+            part.raw_lengthscale.data.fill_(log_length)
+        if isinstance(part, ScaleKernel):
+            part.raw_outputscale.data.fill_(log_variance)
+    return get_theta(kernel)

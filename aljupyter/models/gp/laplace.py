@@ -10,10 +10,15 @@ Mode (Algorithm 3.1)
         b = W f + y - pi,   a = b - W^1/2 B^-1 W^1/2 K b,   f = K a.
     A step that lowers Psi is halved. At the mode a = y - pi.
 
+    The mode is also where F(f) = f - K (y - pi) is zero. With the factor of a matrix B_0 nearby (the last step's, or
+    the last hyperparameters') Newton's step on F costs O(n^2) in place of O(n^3). This "chord" step is
+        f <- f - (I + K_0 W_0)^-1 F(f),   (I + K_0 W_0)^-1 = W_0^-1/2 B_0^-1 W_0^1/2.
+    It converges to the same mode, linearly; where it is slow, full steps take over.
+
 Evidence (3.32)
     log q(y) = -a' f / 2 + log p(y | f) - log |B| / 2.
 
-Its derivative (section 5.5.1) by the matrix K, so that autograd does the kernel's own chain rule:
+Its derivative (section 5.5.1) by the matrix K; the kernel's own chain rule is in :mod:`covariance`:
     explicit  (5.22)   (a a' - R) / 2,                    R = W^1/2 B^-1 W^1/2 = (K + W^-1)^-1
     implicit  (5.21)   through the mode: s' df,           s_i = d(-log |B| / 2) / d f_i  (5.23)
     (5.24)             df = (I + K W)^-1 dK a = (I - K R) dK a
@@ -21,21 +26,48 @@ Its derivative (section 5.5.1) by the matrix K, so that autograd does the kernel
     s needs the posterior variances Sigma_ii = [(K^-1 + W)^-1]_ii and dW/df = pi (1 - pi)(1 - 2 pi). Since
     W^1/2 Sigma W^1/2 = I - B^-1, W cancels and no further solve is needed:
         s_i = -(1 - [B^-1]_ii)(1 - 2 pi_i) / 2.
+    In the direction K itself, the derivative by log C, K a = f and tr(R K) = n - tr(B^-1) leave sums of n numbers.
+
+One more point (A.12, as a Cholesky factor)
+    At the same f, K and so B grow by a border, and the factor by L_21 = (L^-1 V)', L_22 L_22' = D - L_21 L_21':
+    O(n^2) for a few points. It is the matrix B_0 of the first chord steps.
 
 Prediction (Algorithm 3.2)
     latent mean k*' a (3.21), variance k** - |L^-1 W^1/2 k*|^2 (3.24) with L L' = B; the probability is the integral of
     the logistic against that normal (3.25), with the logistic written as a mixture of five error functions
     (Williams & Barber 1998, appendix A), each of which integrates in closed form.
+
+Where it says ``...`` in a shape there may be a batch of problems, which then take their steps together. Arrays are of
+NumPy or tensors: see :mod:`arrays`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import NamedTuple
 
-import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
+from aljupyter.models.gp.arrays import (
+    Array,
+    add_to_diagonal,
+    as_dtype,
+    cholesky,
+    diagonal,
+    erf,
+    inverse_of_product,
+    largest,
+    matvec,
+    namespace,
+    sigmoid,
+    softplus,
+    solve_product,
+    solve_rows,
+    squared_rows,
+    squared_solver,
+)
+from aljupyter.models.gp.covariance import MatrixGradient
 
 #: sigma(f) = 1/2 + sum_j c_j erf(lambda_j f) / 2, nearly (Williams & Barber 1998, appendix A; scikit-learn's numbers)
 _ERF_SLOPES = (0.41, 0.4, 0.37, 0.44, 0.39)
@@ -43,131 +75,237 @@ _ERF_WEIGHTS = (-1854.8214151, 3516.89893646, 221.29346712, 128.12323805, -2010.
 
 _MAX_NEWTON = 100
 _MAX_HALVINGS = 30
-# A last step d leaves an error of the order of d^2 (Newton), so this is close to full precision.
+# In units of 1 + max |f|. A last Newton step d leaves an error of the order of d^2, a last chord step one of the order
+# of d times the rate at which the steps shrink.
 _NEWTON_TOLERANCE = 1e-7
+_CHORD_TOLERANCE = 1e-9
+_ROUNDING = 1e-8  # steps below this may no longer shrink: they are rounding error
+_CHORD_RADIUS = 0.3  # a step of this size is too far for a factor found elsewhere
+_SLOWEST_RATE = 0.2  # and where steps shrink slower than this, a new factor pays
+_FASTEST_RATE = 0.1  # what the first step is taken to promise
+_SMALLEST_SQRT_W = 1e-12  # W_0^-1/2 must stay finite
 
 
-class Laplace(NamedTuple):
-    """The approximation at the mode of n labelled points."""
+class Nearby(NamedTuple):
+    """Where the search for a mode starts: the mode at hyperparameters nearby, and the matrix B there."""
 
-    f_N: Tensor
-    a_N: Tensor  # grad log p(y | f) = K^-1 f
-    sqrt_w_N: Tensor
-    chol_N_N: Tensor  # L of B = I + W^1/2 K W^1/2
-    log_evidence: Tensor  # scalar
+    f_N: Array
+    B: tuple[Array, Array] | None = None  # W^1/2 and the factor of B
 
 
-def log_likelihood(y_N: Tensor, f_N: Tensor) -> Tensor:
-    """log p(y | f), summed over the points."""
-    return -torch.nn.functional.softplus((1 - 2 * y_N) * f_N).sum()
+@dataclass(frozen=True, eq=False)
+class Laplace:
+    """The approximation at the mode of n labelled points; fields of shape (..., N) and (..., N, N)."""
+
+    f_N: Array
+    a_N: Array  # grad log p(y | f) = K^-1 f
+    sqrt_w_N: Array
+    chol_N_N: Array  # L of B = I + W^1/2 K W^1/2
+    log_evidence: Array  # shape (...)
+
+    @property
+    def weights_N(self) -> Array:
+        """What the covariance with a new point is weighted by for its mean."""
+        return self.a_N
+
+    @cached_property
+    def inverse_N_N(self) -> Array:
+        """B^-1."""
+        return inverse_of_product(self.chol_N_N)
+
+    def as_dtype(self, dtype: str) -> Laplace:
+        """The same in another precision."""
+        return Laplace(*(as_dtype(getattr(self, field.name), dtype) for field in fields(self)))
+
+    def nearby(self) -> Nearby:
+        """Where a search at other hyperparameters may start."""
+        return Nearby(self.f_N, (self.sqrt_w_N, self.chol_N_N))
+
+    def part(self, b: int) -> Laplace:
+        """The b-th problem of a batch."""
+        one = Laplace(*(getattr(self, field.name)[b] for field in fields(self)))
+        if "inverse_N_N" in vars(self):
+            vars(one)["inverse_N_N"] = self.inverse_N_N[b]
+        return one
 
 
-def _factor(K_N_N: Tensor, w_N: Tensor) -> tuple[Tensor, Tensor]:
+def log_likelihood(y_N: Array, f_N: Array) -> Array:
+    """log p(y | f), summed over the points, shape (...)."""
+    return -softplus((1 - 2 * y_N) * f_N).sum(-1)
+
+
+def _factor(K_N_N: Array, w_N: Array) -> tuple[Array, Array]:
     """W^1/2 and the Cholesky factor of B (3.26)."""
-    sqrt_w_N = w_N.sqrt()
-    B_N_N = sqrt_w_N[:, None] * K_N_N * sqrt_w_N
-    B_N_N.diagonal().add_(1.0)
-    return sqrt_w_N, torch.linalg.cholesky_ex(B_N_N).L
+    sqrt_w_N = w_N**0.5
+    B_N_N = sqrt_w_N[..., None] * K_N_N
+    B_N_N *= sqrt_w_N[..., None, :]
+    return sqrt_w_N, cholesky(add_to_diagonal(B_N_N, 1.0))
 
 
-def _solve(chol_N_N: Tensor, b_N: Tensor) -> Tensor:
-    return torch.cholesky_solve(b_N[:, None], chol_N_N)[:, 0]
-
-
-def find_mode(K_N_N: Tensor, y_N: Tensor, start_N: Tensor | None = None) -> Tensor:
-    """The mode of the latent values given the labels (Algorithm 3.1, with step halving).
+def find_mode(K_N_N: Array, y_N: Array, start: Nearby | None = None) -> Array:
+    """The mode of the latent values given the labels.
 
     Parameters
     ----------
-    K_N_N : Tensor of shape (N, N)
-    y_N : Tensor of shape (N,)
+    K_N_N : array of shape (..., N, N)
+    y_N : array of shape (..., N)
         0.0 or 1.0.
-    start_N : Tensor of shape (N,), optional
-        Where the first step is taken from: the mode for a kernel nearby, say. 0 where not given.
+    start : Nearby, optional
+        Where the first step is taken from, with the factor that it may be taken with. f = 0 where not given.
 
     Returns
     -------
-    Tensor of shape (N,)
-        NaN where K is not finite.
+    array of shape (..., N)
+        Not finite where K is not finite.
     """
-    f_N = torch.zeros_like(y_N) if start_N is None else start_N
+    f_N = 0 * y_N if start is None else start.f_N
+    if start is not None and start.B is not None:
+        f_N, is_mode = _chords(K_N_N, y_N, f_N, *start.B)
+        if is_mode:
+            return f_N
+    return _newton(K_N_N, y_N, f_N)
+
+
+def _newton(K_N_N: Array, y_N: Array, f_N: Array) -> Array:
+    """Algorithm 3.1 with step halving; chord steps with its last factor once it is near."""
+    where = namespace(y_N).where
     # The best (f, a = K^-1 f) so far. A given start has no such a, hence no known Psi: the reference is f = 0 then,
     # and if the first step from the start is no gain over 0, halving takes it back to there.
-    best_f_N = best_a_N = torch.zeros_like(y_N)
+    best_f_N = best_a_N = 0 * y_N
     best = log_likelihood(y_N, best_f_N)
     for _ in range(_MAX_NEWTON):
-        pi_N = torch.sigmoid(f_N)
+        pi_N = sigmoid(f_N)
         w_N = pi_N * (1 - pi_N)
         sqrt_w_N, chol_N_N = _factor(K_N_N, w_N)
         b_N = w_N * f_N + y_N - pi_N
-        a_N = b_N - sqrt_w_N * _solve(chol_N_N, sqrt_w_N * (K_N_N @ b_N))
-        new_f_N = K_N_N @ a_N
-        psi = log_likelihood(y_N, new_f_N) - 0.5 * a_N @ new_f_N
+        a_N = b_N - sqrt_w_N * solve_product(chol_N_N, sqrt_w_N * matvec(K_N_N, b_N))
+        new_f_N = matvec(K_N_N, a_N)
+        psi = log_likelihood(y_N, new_f_N) - 0.5 * (a_N * new_f_N).sum(-1)
         for _ in range(_MAX_HALVINGS):
-            if psi >= best - 1e-10 * (1 + best.abs()):
+            worse = psi < best - 1e-10 * (1 + abs(best))
+            if not bool(worse.any()):
                 break
-            a_N, new_f_N = 0.5 * (a_N + best_a_N), 0.5 * (new_f_N + best_f_N)
-            psi = log_likelihood(y_N, new_f_N) - 0.5 * a_N @ new_f_N
-        step = (new_f_N - f_N).abs().max()
+            a_N = where(worse[..., None], 0.5 * (a_N + best_a_N), a_N)
+            new_f_N = where(worse[..., None], 0.5 * (new_f_N + best_f_N), new_f_N)
+            psi = log_likelihood(y_N, new_f_N) - 0.5 * (a_N * new_f_N).sum(-1)
+        step, scale = largest(new_f_N - f_N), 1 + largest(new_f_N)
         f_N, best_f_N, best_a_N, best = new_f_N, new_f_N, a_N, psi
-        if not step > _NEWTON_TOLERANCE * (1 + f_N.abs().max()):  # NaN ends the search too
+        if not step > _NEWTON_TOLERANCE * scale:  # NaN ends the search too
             break
+        if step < _CHORD_RADIUS * scale:
+            near_N, is_mode = _chords(K_N_N, y_N, f_N, sqrt_w_N, chol_N_N)
+            if is_mode:
+                return near_N
     return f_N
 
 
-def approximate(K_N_N: Tensor, y_N: Tensor, f_N: Tensor) -> Laplace:
+def _chords(K_N_N: Array, y_N: Array, f_N: Array, sqrt_w_N: Array, chol_N_N: Array) -> tuple[Array, bool]:
+    """Chord steps with one matrix B_0 (W_0^1/2 and its factor) while they shrink fast; whether they found the mode."""
+    sqrt_w_N = sqrt_w_N.clip(_SMALLEST_SQRT_W)
+    scale, last, rate = 1 + largest(f_N), math.inf, _FASTEST_RATE
+    while True:
+        F_N = f_N - matvec(K_N_N, y_N - sigmoid(f_N))
+        step_N = solve_product(chol_N_N, sqrt_w_N * F_N) / sqrt_w_N
+        step = largest(step_N)
+        is_rounding = step < _ROUNDING * scale
+        if not (is_rounding or step < min(_CHORD_RADIUS * scale, last)):  # NaN ends the search too
+            return f_N, False
+        f_N = f_N - step_N
+        if last < math.inf:
+            rate = step / last
+        if step * rate < _CHORD_TOLERANCE * scale or (is_rounding and rate > _SLOWEST_RATE):
+            return f_N, True
+        if rate > _SLOWEST_RATE:
+            return f_N, False
+        last = step
+
+
+def approximate(K_N_N: Array, y_N: Array, f_N: Array) -> Laplace:
     """All that evidence and prediction need, from the mode `f_N` alone: the same bits for the same mode."""
-    pi_N = torch.sigmoid(f_N)
+    pi_N = sigmoid(f_N)
     sqrt_w_N, chol_N_N = _factor(K_N_N, pi_N * (1 - pi_N))
     a_N = y_N - pi_N
-    evidence = log_likelihood(y_N, f_N) - 0.5 * a_N @ f_N - chol_N_N.diagonal().log().sum()
-    return Laplace(f_N, a_N, sqrt_w_N, chol_N_N, evidence)
+    half_log_det = namespace(f_N).log(diagonal(chol_N_N)).sum(-1)
+    return Laplace(f_N, a_N, sqrt_w_N, chol_N_N, log_likelihood(y_N, f_N) - 0.5 * (a_N * f_N).sum(-1) - half_log_det)
 
 
-class LaplaceEvidence(torch.autograd.Function):
-    """(K, y, start) -> (log q(y), mode), differentiable by K once; see the module's docstring."""
-
-    @staticmethod
-    def forward(ctx: Any, K_N_N: Tensor, y_N: Tensor, start_N: Tensor | None) -> tuple[Tensor, Tensor]:
-        found = approximate(K_N_N, y_N, find_mode(K_N_N, y_N, start_N))
-        ctx.save_for_backward(K_N_N, found.f_N, found.a_N, found.sqrt_w_N, found.chol_N_N)
-        ctx.mark_non_differentiable(found.f_N)
-        return found.log_evidence, found.f_N
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        K_N_N, f_N, a_N, sqrt_w_N, chol_N_N = ctx.saved_tensors
-        B_inverse_N_N = torch.cholesky_inverse(chol_N_N)
-        R_N_N = sqrt_w_N[:, None] * B_inverse_N_N * sqrt_w_N
-        s_N = -0.5 * (1 - B_inverse_N_N.diagonal()) * (1 - 2 * torch.sigmoid(f_N))
-        u_N = s_N - R_N_N @ (K_N_N @ s_N)
-        return grads[0] * (torch.outer(0.5 * a_N + u_N, a_N) - 0.5 * R_N_N), None, None
+def gradient(laplace: Laplace, y_N: Array, K_N_N: Array) -> MatrixGradient:
+    """d log q / dK = (a a' - R) / 2 + u a' (5.22, 5.21, 5.24)."""
+    pi_N = y_N - laplace.a_N
+    inverse_N_N, sqrt_w_N = laplace.inverse_N_N, laplace.sqrt_w_N
+    reduction_N = 1 - diagonal(inverse_N_N)
+    s_N = -0.5 * reduction_N * (1 - 2 * pi_N)
+    u_N = s_N - sqrt_w_N * matvec(inverse_N_N, sqrt_w_N * matvec(K_N_N, s_N)) + 0.5 * laplace.a_N
+    along_K = (u_N * laplace.f_N).sum(-1) - 0.5 * reduction_N.sum(-1)
+    return MatrixGradient(u_N, laplace.a_N, sqrt_w_N, inverse_N_N, along_K)
 
 
-def predict_latent(laplace: Laplace, K_N_M: Tensor, k_M: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of the latent function (Algorithm 3.2, lines 4 to 6).
+def append(laplace: Laplace, K_N_K: Array, K_K_K: Array) -> Nearby:
+    """A start for the same hyperparameters with K more points, in O(n^2); their latent values are predicted.
 
     Parameters
     ----------
-    K_N_M : Tensor of shape (N, M)
-        Covariance of labelled and new points.
-    k_M : Tensor of shape (M,)
-        Prior variance at the new points.
+    K_N_K : array of shape (N, K)
+        Covariance of the points so far and the new ones.
+    K_K_K : array of shape (K, K)
     """
-    v_N_M = torch.linalg.solve_triangular(laplace.chol_N_N, laplace.sqrt_w_N[:, None] * K_N_M, upper=False)
-    return laplace.a_N @ K_N_M, (k_M - v_N_M.square().sum(0)).clamp_min(0.0)
+    concatenate = namespace(K_N_K).concatenate
+    new_f_K = laplace.a_N @ K_N_K
+    pi_K = sigmoid(new_f_K)
+    new_sqrt_w_K = (pi_K * (1 - pi_K)) ** 0.5
+    V_N_K = laplace.sqrt_w_N[:, None] * K_N_K * new_sqrt_w_K
+    D_K_K = add_to_diagonal(new_sqrt_w_K[:, None] * K_K_K * new_sqrt_w_K, 1.0)
+    L21_K_N = solve_rows(laplace.chol_N_N, 1.0 * V_N_K.mT)
+    n, n_all = len(K_N_K), len(K_N_K) + K_N_K.shape[1]
+    chol_M_M = namespace(K_N_K).zeros((n_all, n_all), dtype=K_N_K.dtype, device=K_N_K.device)
+    chol_M_M[:n, :n], chol_M_M[n:, :n] = laplace.chol_N_N, L21_K_N
+    chol_M_M[n:, n:] = cholesky(D_K_K - L21_K_N @ L21_K_N.mT)
+    sqrt_w_M = concatenate([laplace.sqrt_w_N, new_sqrt_w_K])
+    return Nearby(concatenate([laplace.f_N, new_f_K]), (sqrt_w_M, chol_M_M))
 
 
-def expected_logistic(mean_M: Tensor, variance_M: Tensor) -> Tensor:
+def stacked(starts: Sequence[Nearby | None]) -> Nearby | None:
+    """The starts of several problems as that of a batch: as much as all of them have."""
+    known = [start for start in starts if start is not None]
+    if len(known) < len(starts):
+        return None
+    stack = namespace(known[0].f_N).stack
+    matrices = [start.B for start in known if start.B is not None]
+    f_B_N = stack([start.f_N for start in known])
+    if len(matrices) < len(known):
+        return Nearby(f_B_N)
+    sqrt_w, chol = zip(*matrices, strict=True)
+    return Nearby(f_B_N, (stack(sqrt_w), stack(chol)))
+
+
+def reduction(laplace: Laplace, n_points: int) -> Callable[[Array], Array]:
+    """The function that says how much the labels lower the variance at new points: |v|^2 (Algorithm 3.2, lines 4 to 6).
+
+    It takes the covariance of new and labelled points, shape (M, N), which may be overwritten, and gives shape (M,).
+
+    Parameters
+    ----------
+    n_points : int
+        How many points it will be asked of in all.
+    """
+    squares = squared_solver(laplace.chol_N_N, n_points)
+    return lambda K_M_N: squares(K_M_N * laplace.sqrt_w_N)
+
+
+def whiten(laplace: Laplace, K_M_N: Array) -> Array:
+    """v' = K W^1/2 L^-T, shape (M, N): two points' posterior covariance is their prior one less v_1' v_2 (3.24)."""
+    return solve_rows(laplace.chol_N_N, K_M_N * laplace.sqrt_w_N)
+
+
+def expected_logistic(mean_M: Array, variance_M: Array) -> Array:
     """E[sigma(f)] for f ~ N(mean, variance), in [0, 1] (3.25): each erf(lambda f) integrates to an erf."""
-    slopes_J_1 = mean_M.new_tensor(_ERF_SLOPES)[:, None]
-    weights_J = mean_M.new_tensor(_ERF_WEIGHTS)
-    erf_J_M = torch.erf(slopes_J_1 * mean_M / (1 + 2 * slopes_J_1.square() * variance_M).sqrt())
-    return (0.5 * (weights_J @ erf_J_M + math.fsum(_ERF_WEIGHTS))).clamp(0.0, 1.0)
+    total: Array = 0.5 * math.fsum(_ERF_WEIGHTS)
+    for slope, weight in zip(_ERF_SLOPES, _ERF_WEIGHTS, strict=True):
+        total = total + 0.5 * weight * erf(slope * mean_M / (1 + 2 * slope**2 * variance_M) ** 0.5)
+    return total.clip(0.0, 1.0)
 
 
-def leave_one_out(laplace: Laplace, K_N_N: Tensor) -> tuple[Tensor, Tensor]:
+def leave_one_out(laplace: Laplace, K_N_N: Array) -> tuple[Array, Array]:
     """Latent mean and variance at each labelled point without its label, in closed form.
 
     The cavity of the Gaussian approximation: take the point's own factor, N(f | f_i + a_i / W_i, 1 / W_i) in Laplace's
@@ -175,7 +313,6 @@ def leave_one_out(laplace: Laplace, K_N_N: Tensor) -> tuple[Tensor, Tensor]:
         v_i = 1 / (1 / Sigma_ii - W_i) = Sigma_ii / [B^-1]_ii,    m_i = f_i - v_i a_i.
     The other points' factors stay as they were found with point i present, which is the approximation made.
     """
-    half_N_N = torch.linalg.solve_triangular(laplace.chol_N_N, laplace.sqrt_w_N[:, None] * K_N_N, upper=False)
-    sigma_N = (K_N_N.diagonal() - half_N_N.square().sum(0)).clamp_min(0.0)
-    variance_N = sigma_N / torch.cholesky_inverse(laplace.chol_N_N).diagonal()
+    sigma_N = (diagonal(K_N_N) - squared_rows(whiten(laplace, K_N_N))).clip(0.0)
+    variance_N = sigma_N / diagonal(laplace.inverse_N_N)
     return laplace.f_N - variance_N * laplace.a_N, variance_N

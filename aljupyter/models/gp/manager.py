@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from torch import Tensor
 
@@ -12,10 +15,16 @@ from aljupyter.control import Control
 from aljupyter.data.subset import Subset
 from aljupyter.errors import ModelError, NoLabels, NotFitted
 from aljupyter.models.base import ModelManager, State
+from aljupyter.models.gp.arrays import Array, as_tensor
 from aljupyter.models.gp.classifier import GPClassifier
-from aljupyter.models.gp.modules import WarmStart
+from aljupyter.models.gp.joint import LatentJoint
 from aljupyter.models.gp.regressor import GPRegressor
+from aljupyter.models.gp.running import RunningPredictions
+from aljupyter.models.gp.tracks import Track
 from aljupyter.posterior import ClassPosterior, Posterior, RegressionPosterior
+
+#: points of a view that are read at once
+_PIECE = 8192
 
 
 class GPManager(ModelManager):
@@ -31,7 +40,7 @@ class GPManager(ModelManager):
         self._template = estimator
         self._fitted: GPClassifier | GPRegressor | None = None
         self._n_classes: int | None = None
-        self._n_fits = 0
+        self._running: RunningPredictions | None = None
         self.task = "classification" if isinstance(estimator, GPClassifier) else "regression"
 
     def __repr__(self) -> str:
@@ -48,7 +57,7 @@ class GPManager(ModelManager):
         return self._fitted
 
     def reset(self) -> None:
-        self._fitted, self._n_classes, self._n_fits = None, None, 0
+        self._fitted, self._n_classes, self._running = None, None, None
 
     def clone(self) -> GPManager:
         return GPManager(clone(self._template))
@@ -58,30 +67,17 @@ class GPManager(ModelManager):
             raise NoLabels("A GP cannot be fitted without labels: label some points first.")
         x_N_D, y_N = self.embed(labelled), labelled.y.numpy()
         # a new estimator for each fit: whatever raises in here leaves the manager as it was
-        estimator = clone(self._template)
-        if isinstance(estimator, GPClassifier):
-            estimator.fit_from(x_N_D, y_N, self._warm_classifier(x_N_D, y_N), control)
-        else:
-            estimator.fit_from(x_N_D, y_N, self._warm_regressor(x_N_D), control)
-        self._fitted, self._n_classes, self._n_fits = estimator, labelled.n_classes, self._n_fits + 1
+        estimator = self._appended(x_N_D, y_N)
+        if estimator is None:
+            estimator = clone(self._template).fit_from(x_N_D, y_N, self._fitted, control)
+        self._fitted, self._n_classes = estimator, labelled.n_classes
 
-    def _warm_classifier(self, x_N_D: Tensor, y_N: NDArray[np.int64]) -> list[WarmStart] | None:
+    def _appended(self, x_N_D: Tensor, y_N: NDArray[Any]) -> GPRegressor | None:
+        """The last regressor with the new points in its factor, where its hyperparameters are fixed."""
         last = self._fitted
-        if not isinstance(last, GPClassifier) or last.n_features_in_ != x_N_D.shape[1]:
+        if not isinstance(last, GPRegressor) or last.optimizer is not None:
             return None
-        if not np.array_equal(last.classes_, np.unique(y_N)):  # other one-vs-rest problems than last time
-            return None
-        # the last model's latent mean: its mode at points that it knew, its prediction at new ones
-        return [
-            WarmStart(model.theta, model.inverse_hessian, self._n_fits, model.latent(x_N_D.to(model.x_N_D))[0])
-            for model in last.models_
-        ]
-
-    def _warm_regressor(self, x_N_D: Tensor) -> WarmStart | None:
-        last = self._fitted
-        if not isinstance(last, GPRegressor) or last.n_features_in_ != x_N_D.shape[1]:
-            return None
-        return WarmStart(last.theta_, last.model_.inverse_hessian, self._n_fits)
+        return last.appended(x_N_D, y_N)
 
     def posterior(self, x: Tensor | Subset) -> Posterior:
         """What the GP says about points, in chunks.
@@ -89,67 +85,107 @@ class GPManager(ModelManager):
         Classification: probabilities of all classes of the data; 0 for a class that has no label yet.
         Regression: mean and latent variance, in units of the target.
         """
-        estimator = self.estimator_
-        pieces = (x_M_D for x_M_D, _ in x.chunks()) if isinstance(x, Subset) and len(x) else [x]
-        chunks = map(self.embed, pieces)  # lazily: a view may be larger than memory
+        estimator, joint = self.estimator_, self.estimator_.latent_joint(x)
         if isinstance(estimator, GPClassifier):
-            return self._class_posterior(np.concatenate([estimator.predict_proba(chunk) for chunk in chunks]))
-        moments = [estimator.predict(chunk, return_std=True) for chunk in chunks]
-        mean_N, std_N = (np.concatenate(parts) for parts in zip(*moments, strict=True))
-        return self._regression_posterior(mean_N, std_N)
+            mean_N_C = torch.zeros(len(x), self._n_classes or len(estimator.classes_), dtype=torch.float64)
+            codes = torch.from_numpy(estimator.classes_)
+            for piece, x_M_D in self._pieces(x):
+                mean_N_C[piece, codes] = torch.from_numpy(estimator.predict_proba(x_M_D))
+            return ClassPosterior(mean_N_C, joint=joint, provenance="Laplace GP")
+        mean_N = torch.empty(len(x), dtype=torch.float64)
+        moments = mean_N, torch.empty_like(mean_N)
+        running = self._running_latent(estimator, x) if isinstance(x, Subset) else None
+        if running is not None:
+            mean, variance = estimator.in_target_units(*running)
+            moments = torch.from_numpy(mean), torch.from_numpy(variance)
+        else:
+            for piece, x_M_D in self._pieces(x):
+                for whole_N, part_M in zip(moments, estimator.moments(x_M_D), strict=True):
+                    whole_N[piece] = torch.from_numpy(part_M)
+        return self._regression_posterior(*moments, joint)
+
+    def _pieces(self, x: Tensor | Subset) -> Iterator[tuple[slice, Tensor]]:
+        """Points to predict and where they are, a few thousand at a time: a view may be larger than memory."""
+        start = 0
+        for x_M_D, _ in x.chunks(_PIECE) if isinstance(x, Subset) else [(x, None)]:
+            yield slice(start, start + len(x_M_D)), self.embed(x_M_D)
+            start += len(x_M_D)
+
+    def _running_latent(self, estimator: GPRegressor, points: Subset) -> tuple[Array, Array] | None:
+        """From predictions that are kept up to date, where hyperparameters are fixed and memory suffices."""
+        model, features = estimator.model_, points.features
+        if estimator.optimizer is not None or not RunningPredictions.fit_in_memory(model, features):
+            self._running = None
+            return None
+        if self._running is None or self._running.features is not features or not self._running.continues(model):
+            self._running = RunningPredictions(model, features)
+        return self._running.latent(model, points.indices)
+
+    def fantasize(self, x: Tensor, y: ArrayLike) -> GPManager:
+        """A manager whose model is as if these points had these labels; this one stays as it is, nothing is fitted.
+
+        Parameters
+        ----------
+        x : Tensor of shape (D,) or (K, D)
+        y : label, or array-like of shape (K,)
+            Class codes, or numbers in units of the target.
+
+        Raises
+        ------
+        NotFitted, WrongShape, NonFiniteFeatures
+        InvalidLabel
+            For a class that has no labelled point yet.
+        """
+        twin = GPManager(self._template)
+        twin._fitted = self.estimator_.fantasize(x if x.ndim == 1 else self.embed(x), y)
+        twin._n_classes = self._n_classes
+        return twin
 
     def leave_one_out(self) -> Posterior:
         """Prediction for each labelled point without its label, in closed form; see the estimators."""
         estimator = self.estimator_
         if isinstance(estimator, GPClassifier):
-            return self._class_posterior(estimator.leave_one_out_proba())
-        return self._regression_posterior(*estimator.leave_one_out())
+            known_N_K = torch.from_numpy(estimator.leave_one_out_proba())
+            mean_N_C = torch.zeros(len(known_N_K), self._n_classes or len(estimator.classes_), dtype=torch.float64)
+            mean_N_C[:, torch.from_numpy(estimator.classes_)] = known_N_K
+            return ClassPosterior(mean_N_C, provenance="Laplace GP")
+        mean_N, std_N = map(torch.from_numpy, estimator.leave_one_out())
+        return self._regression_posterior(mean_N, std_N.square())
 
-    def _class_posterior(self, known_N_K: NDArray[np.float64]) -> ClassPosterior:
-        """From the classes labelled so far to all classes of the data."""
-        codes = torch.from_numpy(self.estimator_.classes_)
-        mean_N_C = torch.zeros(len(known_N_K), self._n_classes or len(codes), dtype=torch.float64)
-        mean_N_C[:, codes] = torch.from_numpy(known_N_K)
-        return ClassPosterior(mean_N_C, provenance="Laplace GP")
-
-    def _regression_posterior(self, mean_N: NDArray[np.float64], std_N: NDArray[np.float64]) -> RegressionPosterior:
-        mean, variance = torch.from_numpy(mean_N), torch.from_numpy(std_N).square()
-        return RegressionPosterior(mean, variance, torch.full_like(mean, self.estimator_.noise_), provenance="exact GP")
+    def _regression_posterior(
+        self, mean_N: Tensor, variance_N: Tensor, joint: LatentJoint | None = None
+    ) -> RegressionPosterior:
+        noise_N = torch.full_like(mean_N, self.estimator_.noise_)
+        return RegressionPosterior(mean_N, variance_N, noise_N, joint=joint, provenance="exact GP")
 
     def state(self) -> State | None:
         """Hyperparameters, curvature of the search and modes; the labelled points are not in it."""
         if self._fitted is None:
             return None
-        if isinstance(self._fitted, GPClassifier):
-            models = self._fitted.models_
-            return {
-                "n_fits": self._n_fits,
-                "n_classes": self._n_classes,
-                "theta": torch.from_numpy(np.stack([model.theta for model in models])),
-                "inverse_hessian": torch.from_numpy(np.stack([model.inverse_hessian for model in models])),
-                "f": torch.stack([model.posterior.f_N for model in models]).cpu(),
-            }
-        return {
-            "n_fits": self._n_fits,
-            "n_classes": None,
-            "theta": torch.from_numpy(self._fitted.theta_),
-            "inverse_hessian": torch.from_numpy(self._fitted.model_.inverse_hessian),
+        models = self._fitted.models_
+        state: State = {
+            "n_classes": self._n_classes,
+            "theta": torch.from_numpy(np.stack([model.theta for model in models])),
+            "tracks": [model.track.to_json() for model in models],
         }
+        if isinstance(self._fitted, GPClassifier):
+            state["f"] = torch.stack([as_tensor(model.posterior.f_N).cpu() for model in self._fitted.models_])
+        else:
+            model = self._fitted.model_
+            state |= {"factored_at": model.factored_at, "is_ill_conditioned": model.is_ill_conditioned}
+        return state
 
     def load(self, state: State, labelled: Subset) -> None:
         estimator = clone(self._template)
-        x_N_D, y_N = self.embed(labelled), labelled.y.numpy()
         try:
-            theta, inverse_hessian = state["theta"].numpy(), state["inverse_hessian"].numpy()
-            if isinstance(estimator, GPClassifier):
-                estimator.restore(x_N_D, y_N, theta, state["f"])
-                for model, H in zip(estimator.models_, inverse_hessian, strict=True):
-                    model.inverse_hessian = H
-            else:
-                estimator.restore(x_N_D, y_N, theta)
-                estimator.model_.inverse_hessian = inverse_hessian
-        except (KeyError, ValueError, RuntimeError) as error:
+            more = state["f" if isinstance(estimator, GPClassifier) else "factored_at"]
+            estimator.restore(self.embed(labelled), labelled.y.numpy(), state["theta"].numpy(), more)
+            if isinstance(estimator, GPRegressor):
+                estimator.model_.is_ill_conditioned = state["is_ill_conditioned"]
+            for model, track in zip(estimator.models_, state["tracks"], strict=True):
+                model.track = Track.from_json(track)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"This state is not of {self!r} fitted on these {len(labelled)} points: {error!r}."
             ) from error
-        self._fitted, self._n_classes, self._n_fits = estimator, state["n_classes"], state["n_fits"]
+        self._fitted, self._n_classes = estimator, state["n_classes"]

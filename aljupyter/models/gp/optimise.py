@@ -1,14 +1,14 @@
 """Minimisers over a box for a handful of log hyperparameters.
 
-:func:`search` is what the models use. It rests on two minimisers: :func:`lbfgsb`, scipy's, goes the same way as
-scikit-learn from the same start; :func:`bfgs` keeps a dense inverse Hessian that is carried from fit to fit, so that a
-fit near the last one takes two or three evaluations.
+:func:`lbfgsb`, scipy's, goes the same way as scikit-learn from the same start. :func:`bfgs` keeps a dense inverse
+Hessian that is carried from fit to fit, so that a fit near the last one takes two or three evaluations. It is a
+generator, which asks for values and is sent them: so several searches can go in step, their evaluations in one batch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from aljupyter.control import Control
 Vector = NDArray[np.float64]
 #: theta -> (value, gradient), to be minimised; an infinite value is a step too far
 Objective = Callable[[Vector], tuple[float, Vector]]
+BatchObjective = Callable[[list[int], list[Vector]], Sequence[tuple[float, Vector]]]
 
 _GRADIENT_TOLERANCE = 1e-5
 _MAX_ITERATIONS = 200
@@ -34,20 +35,20 @@ class Optimum(NamedTuple):
     inverse_hessian: NDArray[np.float64]
 
 
+#: yields a theta, is sent (value, gradient), and so on; returns where it ended
+Search = Generator[Vector, tuple[float, Vector], Optimum]
+
+
 def bfgs(
-    objective: Objective,
     start: Vector,
     bounds: NDArray[np.float64],
     inverse_hessian: NDArray[np.float64] | None = None,
-    tolerance: float = 1e-9,
-    control: Control | None = None,
-) -> Optimum:
-    """Projected BFGS with Armijo backtracking (Nocedal & Wright 2006, Algorithm 6.1).
+    tolerance: float = 1e-5,
+) -> Search:
+    """Projected BFGS with Armijo backtracking (Nocedal & Wright 2006, Algorithm 6.1), to be driven by :func:`run`.
 
     Parameters
     ----------
-    objective : callable
-        Value and gradient.
     start : ndarray of shape (P,)
         Clipped into the bounds.
     bounds : ndarray of shape (P, 2)
@@ -55,18 +56,12 @@ def bfgs(
         Of an earlier, similar problem.
     tolerance : float
         Stop when the quadratic model promises less than this.
-    control : Control, optional
-        Asked before every evaluation.
-
-    Raises
-    ------
-    RoundCancelled
     """
     lower, upper = bounds.T
     fresh = inverse_hessian is None
     H = np.eye(len(start)) if inverse_hessian is None else inverse_hessian
     x = np.clip(start, lower, upper)
-    value, gradient = _checked(objective, x, control)
+    value, gradient = yield x
     stalled = 0
     for _ in range(_MAX_ITERATIONS):
         # coordinates that lean on a bound are out of play
@@ -88,7 +83,7 @@ def bfgs(
         step = 1.0
         for _ in range(_MAX_BACKTRACKS):
             new_x = np.clip(x + step * direction, lower, upper)
-            new_value, new_gradient = _checked(objective, new_x, control)
+            new_value, new_gradient = yield new_x
             if new_value <= value + 1e-4 * float(gradient @ (new_x - x)):
                 break
             step *= _backtrack(new_value - value, step * slope)
@@ -111,10 +106,53 @@ def bfgs(
     return Optimum(x, value, H)
 
 
-def _checked(objective: Objective, x: Vector, control: Control | None) -> tuple[float, Vector]:
-    if control is not None:
-        control.check()
-    return objective(x)
+def run(search: Search, objective: Objective, control: Control | None = None) -> Optimum:
+    """Drive one search to its end.
+
+    Parameters
+    ----------
+    search : Search
+    objective : callable
+        Value and gradient at theta.
+    control : Control, optional
+        Asked before every evaluation.
+
+    Raises
+    ------
+    RoundCancelled
+    """
+    optima = run_together([search], lambda _, thetas: [objective(thetas[0])], control)
+    return optima[0]
+
+
+def run_together(searches: Sequence[Search], evaluate: BatchObjective, control: Control | None = None) -> list[Optimum]:
+    """Drive several searches in step: each turn evaluates, at once, what all that are not at their end ask for.
+
+    Parameters
+    ----------
+    searches : sequence of Search
+    evaluate : callable
+        (positions of the searches that ask, their thetas) -> value and gradient for each.
+    control : Control, optional
+        Asked before every turn.
+
+    Raises
+    ------
+    RoundCancelled
+    """
+    asked = {i: next(search) for i, search in enumerate(searches)}
+    found: dict[int, Optimum] = {}
+    while asked:
+        if control is not None:
+            control.check()
+        answers = evaluate(list(asked), list(asked.values()))
+        for i, answer in zip(list(asked), answers, strict=True):
+            try:
+                asked[i] = searches[i].send(answer)
+            except StopIteration as end:
+                found[i] = end.value
+                del asked[i]
+    return [found[i] for i in range(len(searches))]
 
 
 def _descent(H: NDArray[np.float64], gradient: Vector, free: NDArray[np.bool_]) -> Vector:
@@ -122,6 +160,8 @@ def _descent(H: NDArray[np.float64], gradient: Vector, free: NDArray[np.bool_]) 
 
     The inverse of the Hessian's free block is the Schur complement of H's held block in H.
     """
+    if free.all():
+        return -(H @ gradient)
     direction = np.zeros_like(gradient)
     H_free, cross, H_held = H[np.ix_(free, free)], H[np.ix_(free, ~free)], H[np.ix_(~free, ~free)]
     direction[free] = -(H_free - cross @ np.linalg.solve(H_held, cross.T)) @ gradient[free]
@@ -148,38 +188,13 @@ def _updated(H: NDArray[np.float64], s: Vector, y: Vector, curvature: float) -> 
 def lbfgsb(objective: Objective, start: Vector, bounds: NDArray[np.float64], control: Control | None = None) -> Optimum:
     """scipy's L-BFGS-B with the settings of scikit-learn's Gaussian processes: its optima, bad ones included.
 
-    Parameters are those of :func:`bfgs`.
+    Parameters are those of :func:`bfgs` and :func:`run`.
     """
-    found = scipy.optimize.minimize(
-        lambda x: _checked(objective, x, control), start, method="L-BFGS-B", jac=True, bounds=bounds
-    )
+
+    def checked(theta: Vector) -> tuple[float, Vector]:
+        if control is not None:
+            control.check()
+        return objective(theta)
+
+    found = scipy.optimize.minimize(checked, start, method="L-BFGS-B", jac=True, bounds=bounds)
     return Optimum(found.x, float(found.fun), found.hess_inv.todense())
-
-
-def search(
-    objective: Objective,
-    starts: Sequence[Vector],
-    bounds: NDArray[np.float64],
-    inverse_hessian: NDArray[np.float64] | None = None,
-    control: Control | None = None,
-) -> Optimum:
-    """The best of several starts, for the marginal likelihood has several maxima.
-
-    Parameters
-    ----------
-    starts : sequence of ndarray of shape (P,)
-        The first is searched to convergence; each other one coarsely, and to convergence only where it is already
-        better.
-    inverse_hessian : ndarray of shape (P, P), optional
-        Where the first start is the optimum of an earlier, similar problem: its curvature. Where not given, the first
-        search is scikit-learn's, so that the optimum is no worse than scikit-learn's from there.
-    """
-    if inverse_hessian is None:
-        best = lbfgsb(objective, starts[0], bounds, control)
-    else:
-        best = bfgs(objective, starts[0], bounds, inverse_hessian, control=control)
-    for start in starts[1:]:
-        rough = bfgs(objective, start, bounds, tolerance=1e-3, control=control)
-        if rough.value < best.value:
-            best = bfgs(objective, rough.theta, bounds, rough.inverse_hessian, control=control)
-    return best

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Self
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import torch
 from gpytorch.kernels import Kernel
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import RegressorMixin
 from torch import Tensor
 
 from aljupyter.control import Control
 from aljupyter.errors import ModelError
-from aljupyter.models.gp.checks import check_features, check_fitted, check_parameters, check_targets
-from aljupyter.models.gp.kernels import data_start, get_theta, make_kernel, set_theta
-from aljupyter.models.gp.modules import RegressionGP, WarmStart, gaussian_likelihood
+from aljupyter.models.gp.arrays import Array, as_numpy, begins_with, like
+from aljupyter.models.gp.checks import (
+    check_features,
+    check_fitted,
+    check_hypothetical,
+    check_parameters,
+    check_targets,
+)
+from aljupyter.models.gp.estimator import GPEstimator
+from aljupyter.models.gp.export import ExactTwin, regression_twin
+from aljupyter.models.gp.kernels import data_start, get_theta, make_kernel, set_theta, warn_of_scale
+from aljupyter.models.gp.learning import evidence_at, learn
+from aljupyter.models.gp.modules import RegressionGP, gaussian_likelihood
 from aljupyter.models.gp.priors import hierarchical, noisy
 
 #: added to learned noise, as scikit-learn's `alpha` is by default
 _JITTER = 1e-10
-#: the second start: most of the target's variance is signal
-_START_VARIANCE, _START_NOISE = 1.0, 0.1
+#: other starts of the search: log noise variance, log signal variance, log length scale less that of the typical
+#: distance. Mostly signal, mostly noise, short scales; between them scikit-learn's own
+_STARTS = ((math.log(0.1), 0.0, 0.0), None, (0.0, -1.0, 0.0), None, (math.log(0.1), 0.0, -1.2), None)
 
 
-class GPRegressor(RegressorMixin, BaseEstimator):
+class GPRegressor(RegressorMixin, GPEstimator):
     """Gaussian process regressor: exact, with Gaussian noise (Rasmussen & Williams 2006, chapter 2).
 
     At the same hyperparameters it gives the numbers of scikit-learn's `GaussianProcessRegressor` with the kernel
@@ -52,6 +65,10 @@ class GPRegressor(RegressorMixin, BaseEstimator):
         the scaled target) where none is given.
     device : str or torch.device, optional
         Where to compute; the processor where not given.
+    predict_dtype : {"float64", "float32"}
+        Precision of the larger part of the work on predicted variances; all else is float64 always. "float32" takes
+        less time for a large pool. Variances are then off by 1e-6 (1 + sqrt(s)) times the signal variance at most,
+        with s the ratio of signal to noise variance (measured with up to 300 labels, 30 features and s up to 1e7).
 
     Attributes
     ----------
@@ -60,6 +77,8 @@ class GPRegressor(RegressorMixin, BaseEstimator):
     kernel_ : gpytorch.kernels.Kernel
     noise_ : float
         Variance of the noise, in squared units of the target.
+    y_mean_, y_scale_ : float
+        What the target was centred and scaled by.
     log_marginal_likelihood_value_ : float
         Of the scaled target, without prior.
     n_features_in_ : int
@@ -84,6 +103,7 @@ class GPRegressor(RegressorMixin, BaseEstimator):
         normalize_y: bool = True,
         optimizer: str | None = "fast",
         device: str | torch.device | None = None,
+        predict_dtype: str = "float64",
     ):
         self.kernel = kernel
         self.prior = prior
@@ -91,6 +111,7 @@ class GPRegressor(RegressorMixin, BaseEstimator):
         self.normalize_y = normalize_y
         self.optimizer = optimizer
         self.device = device
+        self.predict_dtype = predict_dtype
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn hyperparameters and condition on the targets.
@@ -107,33 +128,82 @@ class GPRegressor(RegressorMixin, BaseEstimator):
         return self.fit_from(X, y)
 
     def fit_from(
-        self, X: ArrayLike | Tensor, y: ArrayLike, warm: WarmStart | None = None, control: Control | None = None
+        self, X: ArrayLike | Tensor, y: ArrayLike, last: GPRegressor | None = None, control: Control | None = None
     ) -> Self:
-        """:meth:`fit` from where an earlier fit ended (with the "fast" optimizer), and with a way to cancel it.
+        """:meth:`fit` from where an earlier fit ended, and with a way to cancel it.
+
+        Parameters
+        ----------
+        last : GPRegressor, optional
+            Fitted in an earlier round, on the first of these points say; it stays as it is. Used by the "fast"
+            optimizer, and where hyperparameters are fixed.
+        control : Control, optional
 
         Raises
         ------
         RoundCancelled
             The estimator is to be thrown away then.
         """
-        model, mean, scale = self._prepare(X, y)
-        starts = [model.theta, self._second_start(model)]
-        inverse_hessian = None
-        if warm is not None and self.optimizer == "fast":
-            starts, inverse_hessian = [warm.theta, starts[warm.turn % 2]], warm.inverse_hessian
-        model.learn(self.optimizer, starts, inverse_hessian, control)
-        self.model_, self._y_mean, self._y_scale = model, mean, scale
+        model, mean, scale = self._prepare(X, y, last)
+        before = None
+        if last is not None and len(last.model_.theta) == len(model.theta):
+            before = [last.model_]
+            model.is_ill_conditioned = last.model_.is_ill_conditioned
+        starts = partial(self._data_starts, model.x_N_D)
+        learn([model], self.optimizer, starts, before, self.prior is not None, control)
+        model.warn_if_ill_conditioned()
+        self.model_, self.y_mean_, self.y_scale_ = model, mean, scale
         return self
 
-    def restore(self, X: ArrayLike | Tensor, y: ArrayLike, theta: NDArray[np.float64]) -> Self:
-        """The fitted model again, bit for bit, from its hyperparameters; nothing is sought."""
+    def appended(self, x_N_D: Array | Tensor, y_N: NDArray[np.float64]) -> GPRegressor | None:
+        """The same with the points at the end of these, O(n^2) each; None where these points do not continue its own.
+
+        Hyperparameters, noise and, where the target is normalised, its scale must be fixed.
+        """
+        model, n = self.model_, len(self.model_.y_N)
+        x_N_D = like(x_N_D, model.x_N_D)
+        if self.normalize_y or not (n < len(x_N_D) <= 2 * n and begins_with(x_N_D, model.x_N_D)):
+            return None
+        targets = like(check_targets(y_N, len(x_N_D)), model.y_N)
+        if not begins_with(targets, model.y_N):
+            return None
+        grown = type(self).__new__(type(self))  # copy.copy goes the slow way of pickles
+        grown.__dict__.update(self.__dict__)
+        grown.model_ = model.with_points(check_features(grown, x_N_D[n:], reset=False, device=self.device), targets[n:])
+        grown.model_.warn_if_ill_conditioned()
+        return grown
+
+    def restore(
+        self, X: Tensor, y: NDArray[np.float64], theta: NDArray[np.float64], factored_at: int | None = None
+    ) -> Self:
+        """The fitted model again, bit for bit, from its hyperparameters (1, P); nothing is sought.
+
+        Parameters
+        ----------
+        factored_at : int, optional
+            How many of the points were factored at once; the others are appended, as they were.
+        """
         model, mean, scale = self._prepare(X, y)
-        set_theta(model, theta)
-        model.condition()
-        self.model_, self._y_mean, self._y_scale = model, mean, scale
+        (theta_P,) = np.atleast_2d(theta)
+        set_theta(model, theta_P)
+        if factored_at is not None and factored_at < len(model.y_N):
+            first = RegressionGP(
+                model.covar_module,
+                model.x_N_D[:factored_at],
+                model.y_N[:factored_at],
+                model.likelihood,
+                model.jitter,
+            )
+            first.condition()
+            model = first.with_points(model.x_N_D[factored_at:], model.y_N[factored_at:])
+        else:
+            model.condition()
+        self.model_, self.y_mean_, self.y_scale_ = model, mean, scale
         return self
 
-    def _prepare(self, X: ArrayLike | Tensor, y: ArrayLike) -> tuple[RegressionGP, float, float]:
+    def _prepare(
+        self, X: ArrayLike | Tensor, y: ArrayLike, last: GPRegressor | None = None
+    ) -> tuple[RegressionGP, float, float]:
         """Check the input; the model to be learned, mean and scale of the target."""
         check_parameters(self)
         if self.noise is not None and not (0 <= self.noise < math.inf):
@@ -149,16 +219,26 @@ class GPRegressor(RegressorMixin, BaseEstimator):
             hierarchical(kernel, x_N_D)
             if self.noise is None:
                 noisy(likelihood)
-        y_N = torch.as_tensor((targets - mean) / scale, device=x_N_D.device)
+        elif isinstance(self.kernel, str) and self.optimizer is not None and last is None:
+            warn_of_scale(x_N_D)
+        y_N = like((targets - mean) / scale, x_N_D)
         jitter = _JITTER if self.noise is None else 0.0
-        model = RegressionGP(kernel, x_N_D, y_N, self.prior is not None, likelihood, jitter)
-        return model.to(x_N_D.device), mean, scale
+        known = last.model_.covariance if last is not None else None
+        if self.device is not None:
+            kernel, likelihood = kernel.to(self.device), likelihood.to(self.device)
+        return RegressionGP(kernel, x_N_D, y_N, likelihood, jitter, known), mean, scale
 
-    def _second_start(self, model: RegressionGP) -> NDArray[np.float64]:
-        kernel = make_kernel(self.kernel, model.x_N_D.shape[1])
-        data_start(kernel, model.x_N_D, _START_VARIANCE)
-        log_noise = [math.log(_START_NOISE)] if self.noise is None else []
-        return np.concatenate([get_theta(kernel), log_noise])
+    def _data_starts(self, x_N_D: Array) -> list[NDArray[np.float64]]:
+        starts = []
+        for start in _STARTS:
+            kernel = make_kernel(self.kernel, x_N_D.shape[1])
+            if start is None:
+                theta, log_noise = get_theta(kernel), 0.0
+            else:
+                log_noise, *of_kernel = start
+                theta = data_start(kernel, x_N_D, *of_kernel)
+            starts.append(np.append(theta, log_noise) if self.noise is None else theta)
+        return starts
 
     def predict(
         self, X: ArrayLike | Tensor, return_std: bool = False
@@ -181,10 +261,8 @@ class GPRegressor(RegressorMixin, BaseEstimator):
         ------
         NotFitted, WrongShape, NonFiniteFeatures
         """
-        check_fitted(self)
-        x_M_D = check_features(self, X, reset=False, device=self.device)
-        mean_M, std_M = self._in_target_units(*self.model_.latent(x_M_D))
-        return (mean_M, std_M) if return_std else mean_M
+        mean_M, variance_M = self.moments(X)
+        return (mean_M, np.sqrt(variance_M)) if return_std else mean_M
 
     def leave_one_out(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and latent standard deviation at each labelled point given the other labels, (N,) each (R&W 5.12).
@@ -192,14 +270,75 @@ class GPRegressor(RegressorMixin, BaseEstimator):
         At the hyperparameters, and with the centring and scaling, of the whole model.
         """
         check_fitted(self)
-        return self._in_target_units(*self.model_.latent_without_itself())
+        mean_N, variance_N = self.in_target_units(*self.model_.latent_without_itself())
+        return mean_N, np.sqrt(variance_N)
 
-    def _in_target_units(self, mean_M: Tensor, variance_M: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        mean_M, std_M = self._y_mean + self._y_scale * mean_M, self._y_scale * variance_M.sqrt()
-        return mean_M.cpu().numpy(), std_M.cpu().numpy()
+    def moments(self, X: ArrayLike | Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and variance of the latent function in units of the target, (M,) each."""
+        check_fitted(self)
+        x_M_D = check_features(self, X, reset=False, device=self.device)
+        return self.in_target_units(*self.model_.latent(x_M_D, self.predict_dtype))
+
+    def in_target_units(self, mean_M: Array, variance_M: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and variance in units of the target from those of the scaled one."""
+        return as_numpy(mean_M) * self.y_scale_ + self.y_mean_, as_numpy(variance_M) * self.y_scale_**2
+
+    def fantasize(self, x: ArrayLike | Tensor, y: ArrayLike) -> GPRegressor:
+        """What the model would be if these points had these targets: at the same hyperparameters, without a fit.
+
+        Centre and scale of the target stay as they are.
+
+        Parameters
+        ----------
+        x : array-like of shape (D,) or (K, D)
+        y : float, or array-like of shape (K,)
+            In units of the target.
+
+        Returns
+        -------
+        GPRegressor
+            A new one, fitted; this one stays as it is.
+
+        Raises
+        ------
+        NotFitted, InvalidLabel, WrongShape, NonFiniteFeatures
+        """
+        check_fitted(self)
+        x_K_D = check_hypothetical(self, x, self.device)
+        targets = check_targets(np.atleast_1d(y), len(x_K_D))
+        grown = copy.copy(self)
+        grown.model_ = self.model_.with_points(x_K_D, (targets - self.y_mean_) / self.y_scale_)
+        return grown
+
+    def to_exact_gp(self) -> ExactTwin:
+        """The model as a GPyTorch `ExactGP` in eval mode, in units of the target: a copy.
+
+        Its mean is the constant that targets were centred by. `covariance_matrix` of what it gives is exact, while
+        GPyTorch's `variance` is never below `gpytorch.settings.min_variance`, 1e-10 in squared units of the target.
+        """
+        check_fitted(self)
+        return regression_twin(self.model_, self.y_mean_, self.y_scale_)
+
+    def _units(self) -> tuple[float, float]:
+        return self.y_mean_, self.y_scale_
+
+    def _facts(self) -> dict[str, Any]:
+        return {"y_mean": self.y_mean_, "y_scale": self.y_scale_}
+
+    def _rebuilt(self, X: Tensor, y_B_N: Tensor, facts: dict[str, Any]) -> tuple[RegressionGP]:
+        mean, scale = float(facts["y_mean"]), float(facts["y_scale"])
+        self.model_, _, _ = self._prepare(X, (mean + scale * y_B_N[0]).numpy())
+        self.model_.y_N, self.y_mean_, self.y_scale_ = like(y_B_N[0], self.model_.x_N_D), mean, scale
+        return (self.model_,)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
+
+    @property
+    def models_(self) -> tuple[RegressionGP]:
+        """The one GP, as the classifier has one or several."""
+        check_fitted(self)
+        return (self.model_,)
 
     @property
     def theta_(self) -> NDArray[np.float64]:
@@ -209,12 +348,12 @@ class GPRegressor(RegressorMixin, BaseEstimator):
     @property
     def kernel_(self) -> Kernel:
         check_fitted(self)
-        return self.model_.covar_module
+        return copy.deepcopy(self.model_.covar_module)  # a caller may change it
 
     @property
     def noise_(self) -> float:
         check_fitted(self)
-        return self.model_.likelihood.noise.item() * self._y_scale**2
+        return self.model_.noise * self.y_scale_**2
 
     @property
     def log_marginal_likelihood_value_(self) -> float:
@@ -235,5 +374,5 @@ class GPRegressor(RegressorMixin, BaseEstimator):
         """
         check_fitted(self)
         at = self.model_.theta if theta is None else np.asarray(theta, dtype=np.float64)
-        value, gradient = self.model_.evidence_at(at)
+        value, gradient = evidence_at(self.model_, at)
         return (value, gradient) if eval_gradient else value
