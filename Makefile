@@ -30,7 +30,7 @@ ALJUPYTER_DATA ?= $(abspath ../shared/datasets)
 export ALJUPYTER_DATA
 endif
 
-.PHONY: help lab test test-all lint format notebooks clean
+.PHONY: help lab test test-all benchmark lint format notebooks clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,8 +46,12 @@ test: lint ## lint, types, every quick test, the notebooks and their saved outpu
 	$(WITH_VENV) $(ONE_THREAD) $(BIN)/pytest tests notebooks --ignore=tests/browser $(SELECT) $(NBVAL) \
 	    -n 2 --dist=loadfile $(COVERAGE)
 
-test-all: ## the same with what takes long
+test-all: ## the same with what takes long, and the benchmarks
 	$(MAKE) test EXTRA=test-all SELECT=
+	$(BIN)/python -m tests.benchmarks.gp
+
+benchmark: $(VENV)/.installed-$(EXTRA) ## the Gaussian processes beside scikit-learn's, in one run (three minutes)
+	$(BIN)/python -m tests.benchmarks.gp
 
 lint: $(VENV)/.installed-$(EXTRA) ## style, format and types, nothing is changed
 	$(BIN)/ruff check .

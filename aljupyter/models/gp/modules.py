@@ -351,8 +351,8 @@ class RegressionGP(GaussianProcess):
     def warn_if_ill_conditioned(self) -> None:
         """Say once in a loop that the matrix leaves few digits."""
         chol_N_N = self.posterior.chol_N_N
-        if self.is_ill_conditioned or exact.condition_number(chol_N_N) < _SUSPECT:
-            return
+        if self.is_ill_conditioned or self.posterior.jitter or exact.condition_number(chol_N_N) < _SUSPECT:
+            return  # said already, or nothing to say
         number = estimated_condition(chol_N_N, float(abs(self.noisy_covariance()).sum(1).max()))
         if number > _ILL_CONDITIONED:
             self.is_ill_conditioned = True
