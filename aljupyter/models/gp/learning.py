@@ -26,6 +26,7 @@ from aljupyter.models.gp.kernels import theta_bounds
 from aljupyter.models.gp.modules import ClassificationGP, GaussianProcess
 from aljupyter.models.gp.optimise import Optimum, Search, bfgs, lbfgsb, run, run_together
 from aljupyter.models.gp.priors import Hyperprior, has_priors
+from aljupyter.models.gp.threads import one_thread
 from aljupyter.models.gp.tracks import RunnerUp, Track
 
 #: searches elsewhere are this coarse before they are compared
@@ -96,25 +97,26 @@ def learn(
         Where the evidence is finite at no start.
     RoundCancelled
     """
-    if optimizer is None or not len(problems[0].theta):
-        for problem, before in zip(problems, last or problems, strict=True):
-            if last is not None and np.array_equal(problem.theta, before.theta):
-                problem.continue_from(before)
-            problem.settle(problem.theta)
-    else:
-        objectives = [Objective(problem, use_prior) for problem in problems]
-        if optimizer == "faithful":
-            _learn_cold(objectives, control)
-        elif last is None:
-            optima = _learn_cold(objectives, control)
-            _challenge(objectives, optima, [_Challenge(i, data_starts()[0]) for i in range(len(problems))], control)
+    with one_thread(len(problems[0].y_N)):
+        if optimizer is None or not len(problems[0].theta):
+            for problem, before in zip(problems, last or problems, strict=True):
+                if last is not None and np.array_equal(problem.theta, before.theta):
+                    problem.continue_from(before)
+                problem.settle(problem.theta)
         else:
-            _learn_warm(objectives, data_starts, last, control)
-    if not all(math.isfinite(problem.log_evidence_) for problem in problems):
-        raise ModelError(
-            "The GP's log marginal likelihood is not finite at any hyperparameters tried: the kernel gives NaN or "
-            "infinite covariances for these features."
-        )
+            objectives = [Objective(problem, use_prior) for problem in problems]
+            if optimizer == "faithful":
+                _learn_cold(objectives, control)
+            elif last is None:
+                optima = _learn_cold(objectives, control)
+                _challenge(objectives, optima, [_Challenge(i, data_starts()[0]) for i in range(len(problems))], control)
+            else:
+                _learn_warm(objectives, data_starts, last, control)
+        if not all(math.isfinite(problem.log_evidence_) for problem in problems):
+            raise ModelError(
+                "The GP's log marginal likelihood is not finite at any hyperparameters tried: the kernel gives NaN or "
+                "infinite covariances for these features."
+            )
 
 
 def _learn_cold(objectives: Sequence[Objective], control: Control | None) -> list[Optimum]:

@@ -31,6 +31,7 @@ from aljupyter.models.gp.arrays import (
 )
 from aljupyter.models.gp.covariance import Covariance, Vector, covariance_of
 from aljupyter.models.gp.kernels import WIDEST, LogInterval, copy_of, flat, free_parameters, write
+from aljupyter.models.gp.threads import one_thread
 from aljupyter.models.gp.tracks import Track
 
 #: points predicted at once: larger chunks fall out of the processor's cache
@@ -97,7 +98,8 @@ class GaussianProcess(gpytorch.models.GP):
         x_N_D = concatenate([self.x_N_D, like(x_K_D, self.x_N_D)])
         y_N = concatenate([self.y_N, like(y_K, self.y_N)])
         grown.__dict__.update(self.__dict__, x_N_D=x_N_D, y_N=y_N, covariance=self.covariance.on(x_N_D))
-        grown._append_to(self)
+        with one_thread(len(y_N)):
+            grown._append_to(self)
         return grown
 
     @abstractmethod
@@ -151,11 +153,12 @@ class GaussianProcess(gpytorch.models.GP):
         reduction = self.algebra.reduction(self.posterior.as_dtype(dtype), len(x_M_D))
         mean_M = 0 * self.y_N[:1].repeat(len(x_M_D))
         variance_M = 0 * mean_M
-        for start in range(0, len(x_M_D), CHUNK):
-            piece = slice(start, start + CHUNK)
-            K_C_N = covariances(x_M_D[piece])
-            mean_M[piece] = K_C_N @ self.posterior.weights_N
-            variance_M[piece] = self.covariance.variance(theta, x_M_D[piece]) - reduction(as_dtype(K_C_N, dtype))
+        with one_thread(len(self.y_N)):
+            for start in range(0, len(x_M_D), CHUNK):
+                piece = slice(start, start + CHUNK)
+                K_C_N, k_C = covariances(x_M_D[piece]), self.covariance.variance(theta, x_M_D[piece])
+                mean_M[piece] = K_C_N @ self.posterior.weights_N
+                variance_M[piece] = k_C - reduction(as_dtype(K_C_N, dtype))
         variance_M = variance_M.clip(0.0)
         return mean_M, variance_M
 

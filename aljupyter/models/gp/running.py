@@ -11,6 +11,7 @@ import numpy as np
 from aljupyter.data.features import Features, TensorFeatures
 from aljupyter.models.gp.arrays import Array, begins_with, like, namespace
 from aljupyter.models.gp.modules import RegressionGP
+from aljupyter.models.gp.threads import one_thread
 
 #: bytes that the vectors v of all points may take; beyond, predictions are made anew each time
 MEMORY = 256 * 2**20
@@ -80,13 +81,14 @@ class RunningPredictions:
         self._w_N, chol_N_N = model.posterior.w_N, model.posterior.chol_N_N
         if y_changed:
             self._mean_P = self._w_N[:n_before] @ self._v_R_P[:n_before]
-        for r in range(n_before, n):
-            v_P = self._covariances(model.x_N_D[r : r + 1])[0]
-            v_P -= chol_N_N[r, :r] @ self._v_R_P[:r]
-            v_P /= chol_N_N[r, r]
-            self._v_R_P[r] = v_P
-            self._variance_P -= v_P * v_P
-            self._mean_P += self._w_N[r] * v_P
+        with one_thread(n):
+            for r in range(n_before, n):
+                v_P = self._covariances(model.x_N_D[r : r + 1])[0]
+                v_P -= chol_N_N[r, :r] @ self._v_R_P[:r]
+                v_P /= chol_N_N[r, r]
+                self._v_R_P[r] = v_P
+                self._variance_P -= v_P * v_P
+                self._mean_P += self._w_N[r] * v_P
 
 
 def _empty(n_rows: int, n_columns: int, a: Array) -> Array:
