@@ -4,7 +4,7 @@ The marginal likelihood has several maxima. In a loop the search goes on from th
 evaluations. Two things guard against staying at a maximum that others have overtaken: the best other one that is known,
 the runner-up, is looked at the more often the nearer it is; and whenever the labels have grown by a tenth there is a
 search from somewhere new. Over growing sets of labels (twelve data sets, with noise and many classes among them) this
-leaves 0.2 to 0.8 percent of rounds more than 0.01 below scikit-learn's cold searches, and the mean above; without it,
+leaves 0.2 to 0.9 percent of rounds more than 0.01 below scikit-learn's cold searches, and the mean above; without it,
 5 to 8 percent of rounds are below on the harder sets.
 """
 
