@@ -38,7 +38,7 @@ def test_scikit_learns_numbers_at_the_same_hyperparameters(n, normalize_y, theta
     constant, length, noise = np.exp(theta)
     kernel = ConstantKernel(constant) * RBF(length) + WhiteKernel(noise)
     theirs = GaussianProcessRegressor(kernel, optimizer=None, normalize_y=normalize_y).fit(X, y)
-    ours = GPRegressor("rbf", prior=None, normalize_y=normalize_y).restore(X, y, np.array(theta))
+    ours = GPRegressor("rbf", prior=None, normalize_y=normalize_y).restore(X, y, np.array([theta]), len(X))
 
     value, gradient = ours.log_marginal_likelihood(theta, eval_gradient=True)
     true_value, true_gradient = theirs.log_marginal_likelihood(np.array(theta), eval_gradient=True)
@@ -114,7 +114,9 @@ def test_leave_one_out_is_leaving_one_out(noise):
     mean, std = model.leave_one_out()
     for i in range(15):
         rest = np.arange(15) != i
-        without = GPRegressor(noise=noise, normalize_y=False).restore(X[rest], (y - y.mean())[rest], model.theta_)
+        without = GPRegressor(noise=noise, normalize_y=False).restore(
+            X[rest], (y - y.mean())[rest], model.theta_[None], len(rest)
+        )
         truth = without.predict(X[i : i + 1], return_std=True)
         np.testing.assert_allclose([mean[i], std[i]], np.concatenate(truth), atol=1e-7)
 
@@ -238,3 +240,13 @@ def test_a_gpu_gives_the_same_numbers():
 @parametrize_with_checks([GPRegressor()])
 def test_scikit_learn_takes_it_for_its_own(estimator, check):
     check(estimator)
+
+
+def test_the_evidence_elsewhere_leaves_a_model_with_appended_points_as_it_is():
+    X, y = np.linspace(0, 3, 12)[:, None], np.sin(np.linspace(0, 3, 12))
+    first = GPRegressor("rbf", noise=0.1, normalize_y=False, optimizer=None).fit(X[:10], y[:10])
+    grown = first.appended(X, y)
+    before = vars(grown.model_).copy()
+    grown.log_marginal_likelihood([0.3, -0.2])
+    assert grown.model_.factored_at == 10  # what a resumed session rebuilds the factor from
+    assert all(vars(grown.model_)[name] is value for name, value in before.items())

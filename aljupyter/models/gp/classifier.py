@@ -140,10 +140,8 @@ class GPClassifier(ClassifierMixin, GPEstimator):
         self.classes_, self.models_ = classes, problems
         return self
 
-    def restore(self, X: ArrayLike | Tensor, y: ArrayLike, theta: NDArray[np.float64], f: Tensor | None) -> Self:
+    def restore(self, X: ArrayLike | Tensor, y: ArrayLike, theta: NDArray[np.float64], f: Tensor) -> Self:
         """The fitted model again, bit for bit, from its hyperparameters (B, P) and modes (B, N); nothing is sought."""
-        if f is None:
-            raise WrongShape("The modes f of the latent function are missing.")
         classes, problems = self._prepare(X, y)
         for model, theta_P, f_N in zip(problems, theta, f, strict=True):
             set_theta(model, theta_P)

@@ -250,8 +250,9 @@ def _batch_pays(objectives: Sequence[Objective]) -> bool:
 
 def evidence_at(problem: GaussianProcess, theta: Vector) -> tuple[float, Vector]:
     """Log marginal likelihood and its gradient at any theta, the GP left as it is."""
-    kept = problem.posterior, problem.at
+    kept = vars(problem).copy()
     try:
-        return problem.evidence(theta)
+        with one_thread(len(problem.y_N)):
+            return problem.evidence(theta)
     finally:
-        problem.posterior, problem.at = kept
+        problem.__dict__.update(kept)

@@ -87,8 +87,7 @@ class GPManager(ModelManager):
         """
         estimator, joint = self.estimator_, self.estimator_.latent_joint(x)
         if isinstance(estimator, GPClassifier):
-            mean_N_C = torch.zeros(len(x), self._n_classes or len(estimator.classes_), dtype=torch.float64)
-            codes = torch.from_numpy(estimator.classes_)
+            mean_N_C, codes = self._no_probabilities(estimator, len(x))
             for piece, x_M_D in self._pieces(x):
                 mean_N_C[piece, codes] = torch.from_numpy(estimator.predict_proba(x_M_D))
             return ClassPosterior(mean_N_C, joint=joint, provenance="Laplace GP")
@@ -103,6 +102,11 @@ class GPManager(ModelManager):
                 for whole_N, part_M in zip(moments, estimator.moments(x_M_D), strict=True):
                     whole_N[piece] = torch.from_numpy(part_M)
         return self._regression_posterior(*moments, joint)
+
+    def _no_probabilities(self, estimator: GPClassifier, n_points: int) -> tuple[Tensor, Tensor]:
+        """Zeros for all classes of the data, (N, C), and which of them have labels."""
+        n_classes = self._n_classes or len(estimator.classes_)
+        return torch.zeros(n_points, n_classes, dtype=torch.float64), torch.from_numpy(estimator.classes_)
 
     def _pieces(self, x: Tensor | Subset) -> Iterator[tuple[slice, Tensor]]:
         """Points to predict and where they are, a few thousand at a time: a view may be larger than memory."""
@@ -146,8 +150,8 @@ class GPManager(ModelManager):
         estimator = self.estimator_
         if isinstance(estimator, GPClassifier):
             known_N_K = torch.from_numpy(estimator.leave_one_out_proba())
-            mean_N_C = torch.zeros(len(known_N_K), self._n_classes or len(estimator.classes_), dtype=torch.float64)
-            mean_N_C[:, torch.from_numpy(estimator.classes_)] = known_N_K
+            mean_N_C, codes = self._no_probabilities(estimator, len(known_N_K))
+            mean_N_C[:, codes] = known_N_K
             return ClassPosterior(mean_N_C, provenance="Laplace GP")
         mean_N, std_N = map(torch.from_numpy, estimator.leave_one_out())
         return self._regression_posterior(mean_N, std_N.square())

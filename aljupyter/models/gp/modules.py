@@ -214,10 +214,8 @@ class ClassificationGP(GaussianProcess):
     def evidence_together(problems: Sequence[ClassificationGP], thetas: Sequence[Vector]) -> list[tuple[float, Vector]]:
         """:meth:`evidence` of problems on the same points, in one batch."""
         covariance, theta_B_P = problems[0].covariance, np.stack(thetas)
-        K_B_N_N, y_B_N = (
-            covariance.matrix(theta_B_P),
-            namespace(problems[0].y_N).stack([problem.y_N for problem in problems]),
-        )
+        y_B_N = namespace(problems[0].y_N).stack([problem.y_N for problem in problems])
+        K_B_N_N = covariance.matrix(theta_B_P)
         start = laplace.stacked([problem.start for problem in problems])
         found = laplace.approximate(K_B_N_N, y_B_N, laplace.find_mode(K_B_N_N, y_B_N, start))
         gradient_B_P = covariance.gradient(theta_B_P, K_B_N_N, laplace.gradient(found, y_B_N, K_B_N_N))

@@ -175,20 +175,18 @@ class GPRegressor(RegressorMixin, GPEstimator):
         grown.model_.warn_if_ill_conditioned()
         return grown
 
-    def restore(
-        self, X: Tensor, y: NDArray[np.float64], theta: NDArray[np.float64], factored_at: int | None = None
-    ) -> Self:
+    def restore(self, X: Tensor, y: NDArray[np.float64], theta: NDArray[np.float64], factored_at: int) -> Self:
         """The fitted model again, bit for bit, from its hyperparameters (1, P); nothing is sought.
 
         Parameters
         ----------
-        factored_at : int, optional
+        factored_at : int
             How many of the points were factored at once; the others are appended, as they were.
         """
         model, mean, scale = self._prepare(X, y)
-        (theta_P,) = np.atleast_2d(theta)
+        (theta_P,) = theta
         set_theta(model, theta_P)
-        if factored_at is not None and factored_at < len(model.y_N):
+        if factored_at < len(model.y_N):
             first = RegressionGP(
                 model.covar_module,
                 model.x_N_D[:factored_at],
