@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from aljupyter.errors import InvalidPosterior
@@ -66,15 +65,20 @@ class ClassPosterior:
     def __post_init__(self) -> None:
         mean = self.mean_N_C
         _require(mean.ndim == 2, f"Class probabilities have shape (N, C), got {tuple(mean.shape)}.")
-        _require(bool(torch.isfinite(mean).all()), "Class probabilities hold NaN or infinite values.")
-        negative = mean[mean < -1e-6]
-        _require(not len(negative), f"Class probabilities must not be negative, got {negative[:3].tolist()}.")
-        total = mean.sum(-1)
-        off = total[(total - 1).abs() >= 1e-4]
-        _require(
-            not len(off),
-            f"Class probabilities must sum to 1 in each row; got {off[:3].tolist()}. Logits? Apply a softmax first.",
-        )
+        if len(mean):
+            values = mean.detach().cpu().numpy()
+            lowest = values.min(initial=0.0)  # NaN where there is one
+            is_finite = math.isfinite(lowest + values.max(initial=0.0))
+            _require(is_finite, "Class probabilities hold NaN or infinite values.")
+            if lowest < -1e-6:
+                negative = values[values < -1e-6][:3].tolist()
+                raise InvalidPosterior(f"Class probabilities must not be negative, got {negative}.")
+            total = values.sum(-1)
+            if not abs(total - 1).max() < 1e-4:
+                off = total[abs(total - 1) >= 1e-4][:3].tolist()
+                raise InvalidPosterior(
+                    f"Class probabilities must sum to 1 in each row; got {off}. Logits? Apply a softmax first."
+                )
         if self.probs_S_N_C is not None:
             _require(
                 self.probs_S_N_C.shape[1:] == mean.shape,
@@ -129,7 +133,8 @@ class RegressionPosterior:
             f"There must be one variance a point: {tuple(mean.shape)} means, {tuple(variance.shape)} variances.",
         )
         if len(mean):
-            lowest, *others = (end.item() for values in (variance, mean) for end in torch.aminmax(values))
+            moments = [values.detach().cpu().numpy() for values in (variance, mean)]
+            lowest, *others = (end for values in moments for end in (values.min(), values.max()))
             _require(all(map(math.isfinite, (lowest, *others))), "The posterior holds NaN or infinite values.")
             if lowest < 0:
                 raise InvalidPosterior(f"Variances must not be negative, got {variance[variance < 0][:3].tolist()}.")

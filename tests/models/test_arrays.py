@@ -154,11 +154,22 @@ def test_what_is_not_positive_definite_has_a_factor_of_nan_and_its_batch_goes_on
 def test_inverse_and_solutions_of_a_product_of_factors(kind, size):
     A, b = positive_definite(*size), normal(*size)
     L = kind(np.linalg.cholesky(A))
-    inverse = arrays.inverse_of_product(L)
+    of_L = arrays.inverse_of_lower(L)
+    assert_is(of_L, np.linalg.inv(np.linalg.cholesky(A)), kind)
+    assert arrays.equal(of_L, kind(np.tril(np.asarray(of_L))))
+    inverse = arrays.gram_of_lower(of_L)
     assert_is(inverse, np.linalg.inv(A), kind)
-    assert arrays.equal(inverse, 1.0 * inverse.mT)
+    np.testing.assert_allclose(inverse, np.swapaxes(np.asarray(inverse), -1, -2), rtol=1e-13, atol=1e-15)
     assert_is(arrays.solve_product(L, kind(b)), np.linalg.solve(A, b[..., None])[..., 0], kind)
     assert_is(L, np.linalg.cholesky(A), kind, rtol=0, atol=0)  # nothing is written into
+
+
+@pytest.mark.parametrize("n", [63, 64, 65, 200, 512, 513])  # in one block, in several, and by LAPACK
+def test_the_inverse_of_a_triangular_matrix_is_as_accurate_as_lapacks(kind, n):
+    L = np.linalg.cholesky(positive_definite(n))
+    inverse, of_lapack = np.asarray(arrays.inverse_of_lower(kind(L))), scipy.linalg.lapack.dtrtri(L, lower=1)[0]
+    assert abs(inverse @ L - np.eye(n)).max() < 10 * abs(of_lapack @ L - np.eye(n)).max() + 1e-14
+    assert not np.triu(inverse, 1).any()
 
 
 @pytest.mark.parametrize("n", [1, 2, 30])
@@ -196,18 +207,21 @@ def test_rows_are_solved_in_either_precision(kind, n, m, dtype, rtol):
 
 
 @pytest.mark.parametrize("n", [1, 5, 300])
-@pytest.mark.parametrize("n_rows", [7, 10**6])  # for many, the factor is inverted
+@pytest.mark.parametrize("by", ["solving", "products"])
 @pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-9), ("float32", 1e-3)])
-def test_squared_norms_of_solved_rows(kind, n, n_rows, dtype, rtol):
+def test_squared_norms_of_solved_rows(kind, n, by, dtype, rtol):
     L, K = np.linalg.cholesky(positive_definite(n)), normal(7, n)
     truth = (scipy.linalg.solve_triangular(L, K.T, lower=True) ** 2).sum(0)
-    factor = arrays.as_dtype(kind(L), dtype)
-    solve = arrays.squared_solver(factor, n_rows)
-    for rows, wanted in ((K, truth), (K[::-1].copy(), truth[::-1]), (K[:1], truth[:1]), (K[:0], truth[:0])):
-        found = solve(arrays.as_dtype(kind(rows), dtype))
+    triangle = kind(L) if by == "solving" else arrays.inverse_of_lower(kind(L))
+    given_N_N = arrays.as_dtype(triangle, dtype)
+    kept = 1.0 * given_N_N
+    squares = arrays.squared_solver(given_N_N) if by == "solving" else arrays.squared_products(given_N_N)
+    rows = [(K, truth), (np.asfortranarray(K), truth), (K[::-1].copy(), truth[::-1]), (K[:1], truth[:1])]
+    for some, wanted in [*rows, (K[:0], truth[:0])]:
+        found = squares(arrays.as_dtype(kind(some.copy(order="K")), dtype))
         assert dtype in str(found.dtype)
         np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol)
-    assert arrays.equal(factor, arrays.as_dtype(kind(L), dtype))
+    assert arrays.equal(given_N_N, kept)
 
 
 @settings(deadline=None, max_examples=30)

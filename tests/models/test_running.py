@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 from gpytorch.kernels import MaternKernel, RBFKernel, ScaleKernel
+from sklearn.base import clone
 from torch import Tensor
 
 from aljupyter.data import DataManager
 from aljupyter.models import GPClassifier, GPRegressor, as_manager
 from aljupyter.models.gp import GPManager, running
-from aljupyter.models.gp.running import RunningPredictions
+from aljupyter.models.gp.running import RunningCovariances, RunningPredictions
 
 MATERN = ScaleKernel(MaternKernel(2.5))
 
@@ -63,9 +64,9 @@ def counted(monkeypatch) -> list[int]:
     begun = []
     original = RunningPredictions.__init__
 
-    def init(self, model, features):
-        begun.append(len(model.y_N))
-        original(self, model, features)
+    def init(self, models, features):
+        begun.append(len(models[0].y_N))
+        original(self, models, features)
 
     monkeypatch.setattr(RunningPredictions, "__init__", init)
     return begun
@@ -197,13 +198,13 @@ def test_two_fantasies_of_one_point_are_told_apart():
     manager = manager_of()
     manager.fit(points.labelled)
     model, x = manager.estimator_.model_, points.unlabelled.x[:1].numpy()
-    kept = RunningPredictions(model, points.test.features)
+    kept = RunningPredictions([model], points.test.features)
     for target in (0.0, 10.0):
         fantasy = model.with_points(x, np.array([target]))
-        assert kept.continues(fantasy)
-        found = kept.latent(fantasy, points.test.indices)
+        assert kept.continues([fantasy])
+        (found,) = kept.latent([fantasy], points.test.indices)
         np.testing.assert_allclose(found, fantasy.latent(points.test.x.numpy()), rtol=1e-10, atol=1e-10)
-    assert not kept.continues(model)
+    assert not kept.continues([model])
 
 
 def test_a_fit_on_the_same_points_changes_nothing():
@@ -228,13 +229,69 @@ def test_beyond_the_memory_predictions_are_made_anew(monkeypatch, counted):
     assert counted == [12]
 
 
-@pytest.mark.parametrize("model", [GPRegressor(), GPRegressor(optimizer="faithful"), GPClassifier(optimizer=None)])
-def test_they_are_for_regressors_of_fixed_hyperparameters(counted, model):
-    points = data() if isinstance(model, GPRegressor) else DataManager(np.eye(4), [0, 1, 0, 1], labelled=4)
+@pytest.mark.parametrize("model", [GPRegressor(), GPRegressor(optimizer="faithful"), GPClassifier()])
+def test_they_are_for_fixed_hyperparameters(counted, model):
+    points = data() if isinstance(model, GPRegressor) else classes(2)
     manager = as_manager(model)
     manager.fit(points.labelled)
     manager.posterior(points.labelled)
-    assert counted == []
+    assert counted == [] and manager._running is None
+
+
+def classes(n_classes: int, n: int = 90) -> DataManager:
+    generator = np.random.default_rng(n_classes)
+    X = generator.normal(size=(n, 3))
+    y = np.digitize(X[:, 0] + 0.3 * generator.normal(size=n), np.linspace(-1, 1, n_classes + 1)[1:-1])
+    return DataManager(X, y, test=range(n - 20, n), labelled=[*range(10)], task="classification", seed=0)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_classifiers_loop_equals_plain_predictions_and_plain_fits(kernel, n_classes):
+    points, template = classes(n_classes), GPClassifier(KERNELS[kernel], optimizer=None)
+    manager, kept = as_manager(template), []
+    for n in [0, 1, 1, 3, 1, 12, 1, 1, 20, 1]:
+        label(points, n)
+        manager.fit(points.labelled)
+        plain = clone(template).fit(points.labelled.x, points.labelled.y.numpy())
+        for view in (points.test, points.unlabelled, points.labelled, points.subset([5, 3, 40]), points.subset([])):
+            found = manager.posterior(view).mean_N_C
+            torch.testing.assert_close(found, manager.posterior(view.x).mean_N_C, rtol=0, atol=1e-10)
+            np.testing.assert_allclose(found, plain.predict_proba(view.x), rtol=0, atol=1e-7)
+        kept.append(manager._running)
+    assert isinstance(kept[0], RunningCovariances)
+    assert all(each is kept[0] for each in kept)
+
+
+def test_a_classifiers_covariances_are_made_anew_for_other_points_labels_do_not_matter():
+    points, manager = classes(2), as_manager(GPClassifier(KERNELS["rbf"], optimizer=None))
+    manager.fit(points.labelled)
+    before = manager.posterior(points.test).mean_N_C
+    first = manager._running
+    index = points.labelled.indices[-1:]
+    points.unlabel(index)
+    points.label(index, points.decode(1 - points.truth(index)))
+    manager.fit(points.labelled)
+    assert not torch.equal(manager.posterior(points.test).mean_N_C, before)
+    assert manager._running is first
+    other = classes(2, n=80)
+    label(other, 10)
+    manager.fit(other.labelled)
+    torch.testing.assert_close(
+        manager.posterior(other.test).mean_N_C, manager.posterior(other.test.x).mean_N_C, rtol=0, atol=1e-10
+    )
+    assert manager._running is not first
+
+
+def test_a_class_that_appears_later_is_learned():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    points = DataManager(X, [0, 1] * 5 + [2] * 20, labelled=range(8), task="classification", seed=0)
+    manager = as_manager(GPClassifier(KERNELS["rbf"], optimizer=None))
+    for index in (8, 9, 10, 11):
+        manager.fit(points.labelled)
+        mean = manager.posterior(points.unlabelled).mean_N_C
+        assert mean.shape[1] == 3 and (mean[:, 2] > 0).all() == (index > 10)
+        points.label([index], points.decode(points.truth([index])))
 
 
 def test_reset_forgets_them():

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.linalg.blas import get_blas_funcs
-from scipy.linalg.lapack import dpocon, dpotrf, dpotri, get_lapack_funcs
+from scipy.linalg.blas import dtrmm, dtrsm, dtrsv, strmm, strsm
+from scipy.linalg.lapack import dlauum, dpocon, dpotrf, dtrtri
 from scipy.special import expit
 from torch import Tensor
 
 #: a NumPy array or a tensor
 Array = Any
 
-#: an inverse pays for this many times as many rows as columns; and blocks of at least this many rows
-_MANY, _BLOCK = 3, 100
+#: rows of a block, and up to what order blocks are used, to invert a triangular matrix
+_ROWS, _BY_PRODUCTS = 64, 512
 
 
 def namespace(a: Array) -> Any:
@@ -123,16 +123,37 @@ def cholesky(A_N_N: Array) -> Array:
     return upper.T if info == 0 else np.full_like(A_N_N, np.nan)
 
 
-def inverse_of_product(chol_N_N: Array) -> Array:
-    """(L L')^-1."""
+def inverse_of_lower(chol_N_N: Array) -> Array:
+    """L^-1."""
     if isinstance(chol_N_N, Tensor):
-        return torch.cholesky_inverse(chol_N_N)
+        eye_N_N = torch.eye(chol_N_N.shape[-1], dtype=chol_N_N.dtype, device=chol_N_N.device)
+        return torch.linalg.solve_triangular(chol_N_N, eye_N_N, upper=False)
     if chol_N_N.ndim > 2:
-        return np.stack([inverse_of_product(L) for L in chol_N_N])
-    upper, _ = dpotri(chol_N_N.T, lower=0)  # zeros below the diagonal stay zeros
-    inverse_N_N = upper + upper.T
-    diagonal(inverse_N_N)[...] *= 0.5
+        return np.stack([inverse_of_lower(L) for L in chol_N_N])
+    n = len(chol_N_N)
+    if n > _BY_PRODUCTS:
+        return dtrtri(chol_N_N.T, lower=0)[0].T
+    # OpenBLAS inverts matrices of this size at a quarter of the speed of its products, which do most of this: the rows
+    # of a block are -L_ii^-1 L_i,before (L^-1)_before
+    inverse_N_N = np.zeros_like(chol_N_N)
+    for start in range(0, n, _ROWS):
+        end = min(start + _ROWS, n)
+        own = dtrtri(chol_N_N[start:end, start:end].T, lower=0)[0].T
+        inverse_N_N[start:end, start:end] = own
+        inverse_N_N[start:end, :start] = -own @ (chol_N_N[start:end, :start] @ inverse_N_N[:start, :start])
     return inverse_N_N
+
+
+def gram_of_lower(A_N_N: Array) -> Array:
+    """A' A of a lower triangular matrix: the inverse of L L' from A = L^-1."""
+    if isinstance(A_N_N, Tensor):
+        return A_N_N.mT @ A_N_N
+    if A_N_N.ndim > 2:
+        return np.stack([gram_of_lower(A) for A in A_N_N])
+    upper, _ = dlauum(A_N_N.T, lower=0)  # zeros below the diagonal stay zeros
+    product_N_N = upper + upper.T
+    diagonal(product_N_N)[...] *= 0.5
+    return product_N_N
 
 
 def solve_product(chol_N_N: Array, b_N: Array) -> Array:
@@ -148,52 +169,40 @@ def solve_lower(chol_N_N: Array, b_N: Array) -> Array:
     """L^-1 b."""
     if isinstance(chol_N_N, Tensor):
         return torch.linalg.solve_triangular(chol_N_N, b_N[:, None], upper=False)[:, 0]
-    trsv = get_blas_funcs("trsv", dtype=chol_N_N.dtype)
-    return trsv(chol_N_N.T, b_N, lower=0, trans=1)
+    return dtrsv(chol_N_N.T, b_N, lower=0, trans=1)
 
 
 def solve_transposed(chol_N_N: Array, b_N: Array) -> Array:
     """L'^-1 b."""
     if isinstance(chol_N_N, Tensor):
         return torch.linalg.solve_triangular(chol_N_N.mT, b_N[:, None], upper=True)[:, 0]
-    trsv = get_blas_funcs("trsv", dtype=chol_N_N.dtype)
-    return trsv(chol_N_N.T, b_N, lower=0, trans=0)
+    return dtrsv(chol_N_N.T, b_N, lower=0, trans=0)
 
 
 def solve_rows(chol_N_N: Array, K_M_N: Array) -> Array:
     """K L'^-1, shape (M, N): L^-1 applied to each row of K. K is overwritten."""
     if isinstance(chol_N_N, Tensor):
         return torch.linalg.solve_triangular(chol_N_N.mT, K_M_N, upper=True, left=False)
-    trsm = get_blas_funcs("trsm", dtype=chol_N_N.dtype)
+    trsm = dtrsm if chol_N_N.dtype == np.float64 else strsm
     return trsm(1.0, chol_N_N.T, K_M_N.T, lower=0, trans_a=1, overwrite_b=1).T
 
 
-def squared_solver(chol_N_N: Array, n_rows: int) -> Callable[[Array], Array]:
-    """The function K -> |L^-1 k|^2 of each row k of K, (M, N) to (M,); K may be overwritten.
-
-    Parameters
-    ----------
-    n_rows : int
-        For how many rows in all: for many it pays to invert L. Products are faster than triangular solves, and by
-        blocks they spare most of the zeros of the inverse.
-    """
-    if n_rows < _MANY * len(chol_N_N):
-        return lambda K_M_N: squared_rows(solve_rows(chol_N_N, K_M_N))
-    n, inverse_N_N = len(chol_N_N), _inverse_of_lower(chol_N_N)
-    size = max(_BLOCK, -(-n // 4))
-    ends = [(start, min(start + size, n)) for start in range(0, n, size)]
-
-    def by_blocks(K_M_N: Array) -> Array:
-        return sum(squared_rows(K_M_N[:, :end] @ inverse_N_N[start:end, :end].mT) for start, end in ends)
-
-    return by_blocks
+def inverse_pays(n_rows: int, n: int) -> bool:
+    """Whether L^-1 k of this many k is cheaper by a product with the inverse of L, of order n: mostly, it is."""
+    return 2 * n_rows >= n
 
 
-def _inverse_of_lower(chol_N_N: Array) -> Array:
-    if isinstance(chol_N_N, Tensor):
-        return torch.linalg.solve_triangular(chol_N_N, torch.eye(len(chol_N_N)).to(chol_N_N), upper=False)
-    upper, _ = get_lapack_funcs("trtri", dtype=chol_N_N.dtype)(chol_N_N.T, lower=0)
-    return upper.T
+def squared_products(A_N_N: Array) -> Callable[[Array], Array]:
+    """The function K -> |A k|^2 of each row k of K, (M, N) to (M,), for a lower triangular A; K is overwritten."""
+    if isinstance(A_N_N, Tensor):
+        return lambda K_M_N: squared_rows(K_M_N @ A_N_N.mT)
+    trmm = dtrmm if A_N_N.dtype == np.float64 else strmm
+    return lambda K_M_N: squared_rows(trmm(1.0, A_N_N.T, K_M_N.T, lower=0, trans_a=1, overwrite_b=1).T)
+
+
+def squared_solver(chol_N_N: Array) -> Callable[[Array], Array]:
+    """The function K -> |L^-1 k|^2 of each row k of K, (M, N) to (M,); K is overwritten."""
+    return lambda K_M_N: squared_rows(solve_rows(chol_N_N, K_M_N))
 
 
 def estimated_condition(chol_N_N: Array, norm: float) -> float:

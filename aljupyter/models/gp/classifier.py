@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from aljupyter.control import Control
 from aljupyter.errors import OneClassOnly, WrongShape
-from aljupyter.models.gp.arrays import Array, as_numpy, like
+from aljupyter.models.gp.arrays import Array, as_numpy, begins_with, like
 from aljupyter.models.gp.checks import (
     check_features,
     check_fitted,
@@ -27,6 +28,7 @@ from aljupyter.models.gp.checks import (
 from aljupyter.models.gp.estimator import GPEstimator
 from aljupyter.models.gp.export import ExactTwin, classification_twin
 from aljupyter.models.gp.kernels import copy_of, data_start, make_kernel, set_theta, warn_of_scale
+from aljupyter.models.gp.laplace import expected_logistic
 from aljupyter.models.gp.learning import evidence_at, learn
 from aljupyter.models.gp.modules import ClassificationGP
 from aljupyter.models.gp.priors import guard
@@ -140,6 +142,29 @@ class GPClassifier(ClassifierMixin, GPEstimator):
         self.classes_, self.models_ = classes, problems
         return self
 
+    def appended(self, x_N_D: Array | Tensor, y_N: NDArray[Any]) -> GPClassifier | None:
+        """The same with the points at the end of these; None where these points do not continue its own.
+
+        For fixed hyperparameters: what :meth:`fit_from` would find, without its preparations.
+        """
+        n, x_N_D = len(self.models_[0].y_N), like(x_N_D, self.models_[0].x_N_D)
+        if not (n < len(x_N_D) <= 2 * n and begins_with(x_N_D, self.models_[0].x_N_D)):
+            return None
+        labels = check_labels(y_N, len(x_N_D))
+        positive = [like(labels == label, x_N_D) for label in _positive(self.classes_)]
+        if not set(labels[n:].tolist()) <= set(self.classes_.tolist()):
+            return None
+        if not all(map(begins_with, positive, (model.y_N for model in self.models_))):
+            return None
+        return self._with_points(x_N_D[n:], [y_N[n:] for y_N in positive])
+
+    def _with_points(self, x_K_D: Array, y_B_K: Sequence[Array]) -> GPClassifier:
+        x_K_D = check_features(self, x_K_D, reset=False, device=self.device)
+        grown = type(self).__new__(type(self))  # copy.copy goes the slow way of pickles
+        grown.__dict__.update(self.__dict__)
+        grown.models_ = tuple(model.with_points(x_K_D, y_K) for model, y_K in zip(self.models_, y_B_K, strict=True))
+        return grown
+
     def restore(self, X: ArrayLike | Tensor, y: ArrayLike, theta: NDArray[np.float64], f: Tensor) -> Self:
         """The fitted model again, bit for bit, from its hyperparameters (B, P) and modes (B, N); nothing is sought."""
         classes, problems = self._prepare(X, y)
@@ -172,7 +197,8 @@ class GPClassifier(ClassifierMixin, GPEstimator):
         known = last.models_[0].covariance if last is not None else None
         problems: list[ClassificationGP] = []
         for label in _positive(classes):
-            problems.append(ClassificationGP(copy_of(kernel), x_N_D, like(labels == label, x_N_D), known))
+            own = copy_of(kernel) if problems else kernel
+            problems.append(ClassificationGP(own, x_N_D, like(labels == label, x_N_D), known))
             known = problems[0].covariance  # all have the same points
         return classes, tuple(problems)
 
@@ -194,7 +220,11 @@ class GPClassifier(ClassifierMixin, GPEstimator):
         """
         check_fitted(self)
         x_M_D = check_features(self, X, reset=False, device=self.device)
-        return self._columns([model.probability(x_M_D, self.predict_dtype) for model in self.models_])
+        return self.from_latent([model.latent(x_M_D, self.predict_dtype) for model in self.models_])
+
+    def from_latent(self, moments: Sequence[tuple[Array, Array]]) -> NDArray[np.float64]:
+        """Class probabilities, (M, C), from each latent function's mean and variance, (M,) each."""
+        return self._columns([expected_logistic(*pair) for pair in moments])
 
     def leave_one_out_proba(self) -> NDArray[np.float64]:
         """Class probabilities of each labelled point by the model without its label, shape (N, C).
@@ -202,7 +232,7 @@ class GPClassifier(ClassifierMixin, GPEstimator):
         At the hyperparameters of the whole model, in closed form: see :func:`laplace.leave_one_out`.
         """
         check_fitted(self)
-        return self._columns([model.probability_without_itself() for model in self.models_])
+        return self.from_latent([model.latent_without_itself() for model in self.models_])
 
     def fantasize(self, x: ArrayLike | Tensor, y: ArrayLike) -> GPClassifier:
         """What the model would be if these points had these labels: at the same hyperparameters, without a fit.
@@ -225,12 +255,7 @@ class GPClassifier(ClassifierMixin, GPEstimator):
         check_fitted(self)
         x_K_D = check_hypothetical(self, x, self.device)
         labels = check_known_labels(y, len(x_K_D), self.classes_)
-        grown = copy.copy(self)
-        grown.models_ = tuple(
-            model.with_points(x_K_D, labels == label)
-            for label, model in zip(_positive(self.classes_), self.models_, strict=True)
-        )
-        return grown
+        return self._with_points(x_K_D, [labels == label for label in _positive(self.classes_)])
 
     def to_exact_gp(self) -> ExactTwin | tuple[ExactTwin, ...]:
         """The latent posterior as a GPyTorch `ExactGP` in eval mode, a copy; one a class for C > 2.
@@ -254,9 +279,10 @@ class GPClassifier(ClassifierMixin, GPEstimator):
 
     def _columns(self, positive: list[Array]) -> NDArray[np.float64]:
         """Probabilities of the classes from those of the binary problems, normalised as scikit-learn does."""
-        p_M_C = np.stack([as_numpy(p_M) for p_M in positive], 1)
         if len(positive) == 1:
-            return np.concatenate([1 - p_M_C, p_M_C], 1)
+            p_M = as_numpy(positive[0])
+            return np.stack([1 - p_M, p_M], 1)
+        p_M_C = np.stack([as_numpy(p_M) for p_M in positive], 1)
         p_M_C[p_M_C.sum(1) == 0] = 1.0  # no class at all: all alike
         return p_M_C / p_M_C.sum(1, keepdims=True)
 

@@ -206,7 +206,7 @@ class AnyKernel(Covariance):
     def __init__(self, kernel: Kernel, x_N_D: Array):
         super().__init__(x_N_D)
         self._kernel = copy_of(kernel)  # its parameters are moved about
-        self._parameters = free_parameters(self._kernel)
+        self._free = free_parameters(self._kernel)
         self._graph_N_N: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -219,7 +219,7 @@ class AnyKernel(Covariance):
         return as_tensor(x_N_D).to(as_tensor(self.x_N_D))
 
     def matrix(self, theta: Vector) -> Array:
-        write(self._parameters, theta)
+        write(self._free, theta)
         with torch.enable_grad():
             self._graph_N_N = self._kernel(self._points(self.x_N_D)).to_dense()
         return like(self._graph_N_N.detach().clone(), self.x_N_D)  # a copy: a caller may write into it
@@ -227,21 +227,22 @@ class AnyKernel(Covariance):
     def gradient(self, theta: Vector, K_N_N: Array, by_matrix: MatrixGradient) -> Vector:
         assert self._graph_N_N is not None
         by_K_N_N = self._points(by_matrix.dense())
-        parts = torch.autograd.grad(self._graph_N_N, self._parameters, by_K_N_N, materialize_grads=True)
+        parameters = [parameter for parameter, _ in self._free]
+        parts = torch.autograd.grad(self._graph_N_N, parameters, by_K_N_N, materialize_grads=True)
         self._graph_N_N = None
         return torch.cat([part.reshape(-1) for part in parts]).cpu().numpy()
 
     def towards(self, theta: Vector, b_N_D: Array) -> Callable[[Array], Array]:
         @torch.no_grad()
         def covariances(a_M_D: Array) -> Array:
-            write(self._parameters, theta)
+            write(self._free, theta)
             return like(self._kernel(self._points(a_M_D), self._points(b_N_D)).to_dense(), a_M_D)
 
         return covariances
 
     @torch.no_grad()
     def variance(self, theta: Vector, x_M_D: Array) -> Array:
-        write(self._parameters, theta)
+        write(self._free, theta)
         return like(self._kernel(self._points(x_M_D), diag=True), x_M_D)
 
 
@@ -318,6 +319,9 @@ def exact_squared_distances(a_M_D: Array, b_N_D: Array) -> Array:
 
 def _grown_squared_distances(x_N_D: Array, known_M_M: Array) -> Array:
     """Squared distances of all points, those of the first M known."""
-    n_known, concatenate = len(known_M_M), namespace(x_N_D).concatenate
-    rows_K_N = exact_squared_distances(x_N_D[n_known:], x_N_D)
-    return concatenate([concatenate([known_M_M, rows_K_N[:, :n_known].mT], 1), rows_K_N])
+    m, n = len(known_M_M), len(x_N_D)
+    D2_N_N = namespace(x_N_D).empty((n, n), dtype=x_N_D.dtype, device=x_N_D.device)
+    D2_N_N[:m, :m] = known_M_M
+    D2_N_N[m:] = exact_squared_distances(x_N_D[m:], x_N_D)
+    D2_N_N[:m, m:] = D2_N_N[m:, :m].mT
+    return D2_N_N

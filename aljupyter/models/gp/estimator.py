@@ -16,7 +16,7 @@ from aljupyter.data.subset import Subset
 from aljupyter.models.gp import storage
 from aljupyter.models.gp.checks import check_features, check_fitted
 from aljupyter.models.gp.joint import LatentJoint, draw_jointly
-from aljupyter.models.gp.modules import GaussianProcess
+from aljupyter.models.gp.process import GaussianProcess
 
 
 class GPEstimator(BaseEstimator):

@@ -32,11 +32,14 @@ from aljupyter.models.gp.arrays import (
     as_dtype,
     cholesky,
     diagonal,
-    inverse_of_product,
+    gram_of_lower,
+    inverse_of_lower,
+    inverse_pays,
     namespace,
     solve_lower,
     solve_rows,
     solve_transposed,
+    squared_products,
     squared_solver,
 )
 from aljupyter.models.gp.covariance import MatrixGradient
@@ -62,17 +65,14 @@ class Conditioned:
         return self.alpha_N
 
     @cached_property
+    def inverse_chol_N_N(self) -> Array:
+        """L^-1."""
+        return inverse_of_lower(self.chol_N_N)
+
+    @cached_property
     def inverse_N_N(self) -> Array:
         """K_y^-1."""
-        return inverse_of_product(self.chol_N_N)
-
-    def as_dtype(self, dtype: str) -> Conditioned:
-        """The same in another precision."""
-        if str(self.w_N.dtype).endswith(dtype):
-            return self
-        other = Conditioned(as_dtype(self.w_N, dtype), as_dtype(self.chol_N_N, dtype), self.log_evidence, self.jitter)
-        vars(other)["alpha_N"] = as_dtype(self.alpha_N, dtype)  # rounded, not solved with rounded numbers
-        return other
+        return gram_of_lower(self.inverse_chol_N_N)
 
 
 def factored(K_N_N: Array, y_N: Array) -> Conditioned:
@@ -156,7 +156,7 @@ def append(chol_N_N: Array, k_N: Array, k: float) -> Array:
     return grown_N_N
 
 
-def reduction(conditioned: Conditioned, n_points: int) -> Callable[[Array], Array]:
+def reduction(conditioned: Conditioned, n_points: int, dtype: str = "float64") -> Callable[[Array], Array]:
     """The function that says how much the labels lower the variance at new points: |v|^2 (Algorithm 2.1).
 
     It takes the covariance of new and labelled points, shape (M, N), which may be overwritten, and gives shape (M,).
@@ -165,8 +165,12 @@ def reduction(conditioned: Conditioned, n_points: int) -> Callable[[Array], Arra
     ----------
     n_points : int
         How many points it will be asked of in all.
+    dtype : {"float64", "float32"}
+        Precision of the covariances that it is given.
     """
-    return squared_solver(conditioned.chol_N_N, n_points)
+    if inverse_pays(n_points, len(conditioned.w_N)):
+        return squared_products(as_dtype(conditioned.inverse_chol_N_N, dtype))
+    return squared_solver(as_dtype(conditioned.chol_N_N, dtype))
 
 
 def whiten(conditioned: Conditioned, K_M_N: Array) -> Array:

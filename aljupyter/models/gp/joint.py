@@ -10,7 +10,7 @@ from torch import Tensor
 from aljupyter.data.subset import Subset
 from aljupyter.errors import IndexOutOfRange, ModelError, TooLargeForMemory, WrongShape
 from aljupyter.models.gp.arrays import Array, as_tensor, like
-from aljupyter.models.gp.modules import GaussianProcess
+from aljupyter.models.gp.process import GaussianProcess
 from aljupyter.randomness import numpy_generator
 
 #: points that can be drawn jointly: their covariance and its factor take 16 bytes a pair, 1.6 GB

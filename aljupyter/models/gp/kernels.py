@@ -11,7 +11,6 @@ import copy
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
 
 import gpytorch
 import numpy as np
@@ -24,6 +23,9 @@ from torch import Tensor
 
 from aljupyter.errors import ModelError, WrongShape
 from aljupyter.models.gp.arrays import Array
+
+#: raw parameters that are learned, in the order of theta, and their constraints
+Free = list[tuple[torch.nn.Parameter, Interval | None]]
 
 #: scikit-learn's bounds of every hyperparameter
 WIDEST = (1e-5, 1e5)
@@ -139,31 +141,34 @@ def copy_of(module: gpytorch.Module) -> gpytorch.Module:
     return twin
 
 
-def _free(module: gpytorch.Module) -> Iterator[tuple[torch.nn.Parameter, Interval | None]]:
-    for _, parameter, constraint in module.named_parameters_and_constraints():
-        if parameter.requires_grad:
-            yield parameter, constraint
+def free_parameters(module: gpytorch.Module) -> Free:
+    """The raw parameters that are learned, in the order of theta, and their constraints."""
+    if vars(module).get("is_named"):
+        parts = (module, "raw_outputscale"), (module.base_kernel, "raw_lengthscale")
+        return [(part._parameters[name], part._constraints[f"{name}_constraint"]) for part, name in parts]
+    return [
+        (parameter, constraint)
+        for _, parameter, constraint in module.named_parameters_and_constraints()
+        if parameter.requires_grad
+    ]
 
 
-def free_parameters(module: gpytorch.Module) -> list[torch.nn.Parameter]:
-    """The raw parameters that are learned, in the order of theta."""
-    return [parameter for parameter, _ in _free(module)]
-
-
-def flat(parameters: Sequence[torch.nn.Parameter]) -> NDArray[np.float64]:
+def flat(free: Free) -> NDArray[np.float64]:
     """Parameters one after the other, shape (P,)."""
-    parts = [parameter.detach().cpu().numpy().reshape(-1) for parameter in parameters]
+    parts = [parameter.detach().cpu().numpy().reshape(-1) for parameter, _ in free]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def write(parameters: Sequence[torch.nn.Parameter], theta: NDArray[np.float64]) -> None:
+def write(free: Free, theta: NDArray[np.float64]) -> None:
     """Write a vector, shape (P,), into parameters."""
-    sizes = [parameter.numel() for parameter in parameters]
-    if np.shape(theta) != (sum(sizes),):
-        raise WrongShape(f"theta must have {sum(sizes)} entries, one a hyperparameter; got shape {np.shape(theta)}.")
-    values = torch.from_numpy(np.array(theta, dtype=np.float64))
-    for parameter, part in zip(parameters, values.split(sizes), strict=True):
-        parameter.data.copy_(part.view_as(parameter))
+    n_parameters = sum(parameter.numel() for parameter, _ in free)
+    if np.shape(theta) != (n_parameters,):
+        raise WrongShape(f"theta must have {n_parameters} entries, one a hyperparameter; got shape {np.shape(theta)}.")
+    values, start = np.array(theta, dtype=np.float64), 0
+    for parameter, _ in free:
+        part = values[start : start + parameter.numel()].reshape(parameter.shape)
+        start += parameter.numel()
+        parameter.data.copy_(torch.from_numpy(part))
 
 
 def get_theta(module: gpytorch.Module) -> NDArray[np.float64]:
@@ -176,15 +181,20 @@ def set_theta(module: gpytorch.Module, theta: NDArray[np.float64]) -> None:
     write(free_parameters(module), theta)
 
 
-def theta_bounds(module: gpytorch.Module) -> NDArray[np.float64]:
+def bounds_of(free: Free) -> NDArray[np.float64]:
     """Lowest and highest theta that the constraints allow, shape (P, 2); infinite for unconstrained parameters."""
-    rows = [np.zeros((0, 2))]
-    for parameter, constraint in _free(module):
-        part = np.empty((*parameter.shape, 2))
+    bounds, start = np.empty((sum(parameter.numel() for parameter, _ in free), 2)), 0
+    for parameter, constraint in free:
+        part = bounds[start : start + parameter.numel()].reshape(*parameter.shape, 2)
+        start += parameter.numel()
         lower, upper = constraint.log_bounds if isinstance(constraint, LogInterval) else (-math.inf, math.inf)
         part[..., 0], part[..., 1] = lower, upper
-        rows.append(part.reshape(-1, 2))
-    return np.concatenate(rows)
+    return bounds
+
+
+def theta_bounds(module: gpytorch.Module) -> NDArray[np.float64]:
+    """:func:`bounds_of` the free raw parameters of a module, shape (P, 2)."""
+    return bounds_of(free_parameters(module))
 
 
 def rms_distance(x: Array) -> float:

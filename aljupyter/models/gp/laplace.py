@@ -49,6 +49,8 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
 from aljupyter.models.gp.arrays import (
     Array,
     add_to_diagonal,
@@ -56,32 +58,36 @@ from aljupyter.models.gp.arrays import (
     cholesky,
     diagonal,
     erf,
-    inverse_of_product,
+    gram_of_lower,
+    inverse_of_lower,
+    inverse_pays,
     largest,
+    like,
     matvec,
     namespace,
     sigmoid,
     softplus,
     solve_product,
     solve_rows,
+    squared_products,
     squared_rows,
     squared_solver,
 )
 from aljupyter.models.gp.covariance import MatrixGradient
 
 #: sigma(f) = 1/2 + sum_j c_j erf(lambda_j f) / 2, nearly (Williams & Barber 1998, appendix A; scikit-learn's numbers)
-_ERF_SLOPES = (0.41, 0.4, 0.37, 0.44, 0.39)
-_ERF_WEIGHTS = (-1854.8214151, 3516.89893646, 221.29346712, 128.12323805, -2010.49422654)
+_ERF_SLOPES = np.array([0.41, 0.4, 0.37, 0.44, 0.39])
+_ERF_WEIGHTS = np.array([-1854.8214151, 3516.89893646, 221.29346712, 128.12323805, -2010.49422654])
 
 _MAX_NEWTON = 100
 _MAX_HALVINGS = 30
 # In units of 1 + max |f|. A last Newton step d leaves an error of the order of d^2, a last chord step one of the order
 # of d times the rate at which the steps shrink.
 _NEWTON_TOLERANCE = 1e-7
-_CHORD_TOLERANCE = 1e-9
+_CHORD_TOLERANCE = 1e-10
 _ROUNDING = 1e-8  # steps below this may no longer shrink: they are rounding error
-_CHORD_RADIUS = 0.3  # a step of this size is too far for a factor found elsewhere
-_SLOWEST_RATE = 0.2  # and where steps shrink slower than this, a new factor pays
+_CHORD_RADIUS = 0.6  # a step of this size is too far for a factor found elsewhere
+_SLOWEST_RATE = 0.3  # and where steps shrink slower than this, a new factor pays
 _FASTEST_RATE = 0.1  # what the first step is taken to promise
 _SMALLEST_SQRT_W = 1e-12  # W_0^-1/2 must stay finite
 
@@ -109,13 +115,14 @@ class Laplace:
         return self.a_N
 
     @cached_property
+    def inverse_chol_N_N(self) -> Array:
+        """L^-1."""
+        return inverse_of_lower(self.chol_N_N)
+
+    @cached_property
     def inverse_N_N(self) -> Array:
         """B^-1."""
-        return inverse_of_product(self.chol_N_N)
-
-    def as_dtype(self, dtype: str) -> Laplace:
-        """The same in another precision."""
-        return Laplace(*(as_dtype(getattr(self, field.name), dtype) for field in fields(self)))
+        return gram_of_lower(self.inverse_chol_N_N)
 
     def nearby(self) -> Nearby:
         """Where a search at other hyperparameters may start."""
@@ -124,8 +131,8 @@ class Laplace:
     def part(self, b: int) -> Laplace:
         """The b-th problem of a batch."""
         one = Laplace(*(getattr(self, field.name)[b] for field in fields(self)))
-        if "inverse_N_N" in vars(self):
-            vars(one)["inverse_N_N"] = self.inverse_N_N[b]
+        for name in {"inverse_chol_N_N", "inverse_N_N"} & vars(self).keys():
+            vars(one)[name] = vars(self)[name][b]
         return one
 
 
@@ -213,7 +220,7 @@ def _chords(K_N_N: Array, y_N: Array, f_N: Array, sqrt_w_N: Array, chol_N_N: Arr
         f_N = f_N - step_N
         if last < math.inf:
             rate = step / last
-        if step * rate < _CHORD_TOLERANCE * scale or (is_rounding and rate > _SLOWEST_RATE):
+        if step * rate / (1 - rate) < _CHORD_TOLERANCE * scale or (is_rounding and rate > _SLOWEST_RATE):
             return f_N, True
         if rate > _SLOWEST_RATE:
             return f_N, False
@@ -278,7 +285,7 @@ def stacked(starts: Sequence[Nearby | None]) -> Nearby | None:
     return Nearby(f_B_N, (stack(sqrt_w), stack(chol)))
 
 
-def reduction(laplace: Laplace, n_points: int) -> Callable[[Array], Array]:
+def reduction(laplace: Laplace, n_points: int, dtype: str = "float64") -> Callable[[Array], Array]:
     """The function that says how much the labels lower the variance at new points: |v|^2 (Algorithm 3.2, lines 4 to 6).
 
     It takes the covariance of new and labelled points, shape (M, N), which may be overwritten, and gives shape (M,).
@@ -287,9 +294,13 @@ def reduction(laplace: Laplace, n_points: int) -> Callable[[Array], Array]:
     ----------
     n_points : int
         How many points it will be asked of in all.
+    dtype : {"float64", "float32"}
+        Precision of the covariances that it is given.
     """
-    squares = squared_solver(laplace.chol_N_N, n_points)
-    return lambda K_M_N: squares(K_M_N * laplace.sqrt_w_N)
+    if inverse_pays(n_points, laplace.f_N.shape[-1]):
+        return squared_products(as_dtype(laplace.inverse_chol_N_N * laplace.sqrt_w_N, dtype))
+    squares, sqrt_w_N = squared_solver(as_dtype(laplace.chol_N_N, dtype)), as_dtype(laplace.sqrt_w_N, dtype)
+    return lambda K_M_N: squares(K_M_N * sqrt_w_N)
 
 
 def whiten(laplace: Laplace, K_M_N: Array) -> Array:
@@ -299,10 +310,10 @@ def whiten(laplace: Laplace, K_M_N: Array) -> Array:
 
 def expected_logistic(mean_M: Array, variance_M: Array) -> Array:
     """E[sigma(f)] for f ~ N(mean, variance), in [0, 1] (3.25): each erf(lambda f) integrates to an erf."""
-    total: Array = 0.5 * math.fsum(_ERF_WEIGHTS)
-    for slope, weight in zip(_ERF_SLOPES, _ERF_WEIGHTS, strict=True):
-        total = total + 0.5 * weight * erf(slope * mean_M / (1 + 2 * slope**2 * variance_M) ** 0.5)
-    return total.clip(0.0, 1.0)
+    slopes_5_1, weights_5 = (like(values, mean_M) for values in (_ERF_SLOPES, _ERF_WEIGHTS))
+    slopes_5_1 = slopes_5_1[:, None]
+    arguments_5_M = slopes_5_1 * mean_M / (1 + 2 * slopes_5_1**2 * variance_M) ** 0.5
+    return (0.5 * (math.fsum(_ERF_WEIGHTS) + weights_5 @ erf(arguments_5_M))).clip(0.0, 1.0)
 
 
 def leave_one_out(laplace: Laplace, K_N_N: Array) -> tuple[Array, Array]:

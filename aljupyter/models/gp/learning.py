@@ -22,10 +22,11 @@ from torch import Tensor
 from aljupyter.control import Control
 from aljupyter.errors import ModelError
 from aljupyter.models.gp.covariance import AnyKernel, Vector
-from aljupyter.models.gp.kernels import theta_bounds
-from aljupyter.models.gp.modules import ClassificationGP, GaussianProcess
+from aljupyter.models.gp.kernels import bounds_of
+from aljupyter.models.gp.modules import ClassificationGP
 from aljupyter.models.gp.optimise import Optimum, Search, bfgs, lbfgsb, run, run_together
 from aljupyter.models.gp.priors import Hyperprior, has_priors
+from aljupyter.models.gp.process import GaussianProcess
 from aljupyter.models.gp.threads import one_thread
 from aljupyter.models.gp.tracks import RunnerUp, Track
 
@@ -33,11 +34,15 @@ from aljupyter.models.gp.tracks import RunnerUp, Track
 _COARSE = 1e-2
 #: a runner-up may catch up by this much a label, and is looked at at the latest after this share of new labels
 _CATCH_UP, _LOOK = 0.3, 0.1
+#: with this many labels a search from somewhere new waits until they have doubled: the more, the rarer other maxima
+_MANY = 2000
+#: a hyperparameter whose logarithm has this variance hardly matters
+_FLAT = 10.0
 #: a better maximum is one that is better by this
 _BETTER = 1e-4
 #: a new maximum is the runner-up if it is not this much worse than the present one
 _MUCH = 0.5
-#: theta this near to the best is drawn to it, or at the end is the same
+#: theta this near to the best, or a step from it, is drawn to it; at the end, this near is the same
 _NEAR, _SAME = 0.3, 0.02
 
 
@@ -53,7 +58,7 @@ class Objective:
 
     def __init__(self, problem: GaussianProcess, use_prior: bool):
         self.problem = problem
-        self.bounds = theta_bounds(problem)
+        self.bounds = bounds_of(problem.free)
         self.prior = Hyperprior(problem) if use_prior and has_priors(problem) else None
 
     def __call__(self, theta: Vector) -> tuple[float, Vector]:
@@ -160,11 +165,23 @@ def _learn_warm(
     new = []
     for i, track in enumerate(tracks):
         problem = objectives[i].problem
-        if not track.second_at <= n < problem.growth * track.second_at:
+        if not track.second_at <= n < max(problem.growth, 1 + track.second_at / _MANY) * track.second_at:
             starts = data_starts()
-            new.append(_Challenge(i, starts[track.turn % len(starts)]))
+            new.append(_Challenge(i, starts[track.turn % len(starts)], _curvature(objectives[i], optima[i])))
             problem.track = replace(problem.track, second_at=n, turn=track.turn + 1)
     _challenge(objectives, optima, new, control)
+
+
+def _curvature(objective: Objective, optimum: Optimum) -> NDArray[np.float64] | None:
+    """Inverse Hessian for a search from elsewhere: variance and length scales trade off there in much the same way.
+
+    Not so at a degenerate optimum, where some are on a bound or hardly matter; nor the period of a periodic kernel.
+    """
+    lower, upper = objective.bounds.T
+    is_inside = ((optimum.theta > lower) & (optimum.theta < upper)).all()
+    is_known = not isinstance(objective.problem.covariance, AnyKernel)
+    H = optimum.inverse_hessian
+    return H if is_known and is_inside and np.diag(H).max() < _FLAT else None
 
 
 class _Challenge(NamedTuple):
@@ -214,8 +231,10 @@ def _until_near(search: Search, best: Optimum) -> Search:
     theta = next(search)
     while True:
         answer = yield theta
-        if answer[0] < best.value + 1 and np.abs(theta - best.theta).max() < _NEAR:
-            return best
+        if answer[0] < best.value + 1:
+            landing = theta - best.inverse_hessian @ answer[1]  # a Newton step, were the curvature that of the best
+            if min(np.abs(where - best.theta).max() for where in (theta, landing)) < _NEAR:
+                return best
         try:
             theta = search.send(answer)
         except StopIteration as end:

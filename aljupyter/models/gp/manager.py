@@ -19,7 +19,7 @@ from aljupyter.models.gp.arrays import Array, as_tensor
 from aljupyter.models.gp.classifier import GPClassifier
 from aljupyter.models.gp.joint import LatentJoint
 from aljupyter.models.gp.regressor import GPRegressor
-from aljupyter.models.gp.running import RunningPredictions
+from aljupyter.models.gp.running import Running, RunningCovariances, RunningPredictions
 from aljupyter.models.gp.tracks import Track
 from aljupyter.posterior import ClassPosterior, Posterior, RegressionPosterior
 
@@ -40,7 +40,7 @@ class GPManager(ModelManager):
         self._template = estimator
         self._fitted: GPClassifier | GPRegressor | None = None
         self._n_classes: int | None = None
-        self._running: RunningPredictions | None = None
+        self._running: Running | None = None
         self.task = "classification" if isinstance(estimator, GPClassifier) else "regression"
 
     def __repr__(self) -> str:
@@ -69,15 +69,20 @@ class GPManager(ModelManager):
         # a new estimator for each fit: whatever raises in here leaves the manager as it was
         estimator = self._appended(x_N_D, y_N)
         if estimator is None:
-            estimator = clone(self._template).fit_from(x_N_D, y_N, self._fitted, control)
+            estimator = self._blank().fit_from(x_N_D, y_N, self._fitted, control)
         self._fitted, self._n_classes = estimator, labelled.n_classes
 
-    def _appended(self, x_N_D: Tensor, y_N: NDArray[Any]) -> GPRegressor | None:
-        """The last regressor with the new points in its factor, where its hyperparameters are fixed."""
+    def _blank(self) -> GPClassifier | GPRegressor:
+        """scikit-learn's `clone` reads the constructor's signature, which takes as long as a fit on a few points."""
+        template = self._template
+        blank = type(template).__new__(type(template))
+        blank.__dict__.update((name, value) for name, value in vars(template).items() if not name.endswith("_"))
+        return blank
+
+    def _appended(self, x_N_D: Tensor, y_N: NDArray[Any]) -> GPClassifier | GPRegressor | None:
+        """The last estimator with the new points added, where its hyperparameters are fixed."""
         last = self._fitted
-        if not isinstance(last, GPRegressor) or last.optimizer is not None:
-            return None
-        return last.appended(x_N_D, y_N)
+        return None if last is None or last.optimizer is not None else last.appended(x_N_D, y_N)
 
     def posterior(self, x: Tensor | Subset) -> Posterior:
         """What the GP says about points, in chunks.
@@ -86,16 +91,19 @@ class GPManager(ModelManager):
         Regression: mean and latent variance, in units of the target.
         """
         estimator, joint = self.estimator_, self.estimator_.latent_joint(x)
+        running = self._running_latent(estimator, x) if isinstance(x, Subset) else None
         if isinstance(estimator, GPClassifier):
-            mean_N_C, codes = self._no_probabilities(estimator, len(x))
-            for piece, x_M_D in self._pieces(x):
-                mean_N_C[piece, codes] = torch.from_numpy(estimator.predict_proba(x_M_D))
+            if running is not None:
+                mean_N_C = self._of_all_classes(estimator.from_latent(running), estimator)
+            else:
+                mean_N_C = torch.empty(len(x), self._n_classes or len(estimator.classes_), dtype=torch.float64)
+                for piece, x_M_D in self._pieces(x):
+                    mean_N_C[piece] = self._of_all_classes(estimator.predict_proba(x_M_D), estimator)
             return ClassPosterior(mean_N_C, joint=joint, provenance="Laplace GP")
         mean_N = torch.empty(len(x), dtype=torch.float64)
         moments = mean_N, torch.empty_like(mean_N)
-        running = self._running_latent(estimator, x) if isinstance(x, Subset) else None
         if running is not None:
-            mean, variance = estimator.in_target_units(*running)
+            mean, variance = estimator.in_target_units(*running[0])
             moments = torch.from_numpy(mean), torch.from_numpy(variance)
         else:
             for piece, x_M_D in self._pieces(x):
@@ -103,10 +111,13 @@ class GPManager(ModelManager):
                     whole_N[piece] = torch.from_numpy(part_M)
         return self._regression_posterior(*moments, joint)
 
-    def _no_probabilities(self, estimator: GPClassifier, n_points: int) -> tuple[Tensor, Tensor]:
-        """Zeros for all classes of the data, (N, C), and which of them have labels."""
-        n_classes = self._n_classes or len(estimator.classes_)
-        return torch.zeros(n_points, n_classes, dtype=torch.float64), torch.from_numpy(estimator.classes_)
+    def _of_all_classes(self, known_M_K: NDArray[np.float64], estimator: GPClassifier) -> Tensor:
+        """Probabilities of all classes of the data, (M, C), from those of the classes with labels: 0 for others."""
+        if self._n_classes in (None, len(estimator.classes_)):
+            return torch.from_numpy(known_M_K)
+        mean_M_C = torch.zeros(len(known_M_K), self._n_classes, dtype=torch.float64)
+        mean_M_C[:, torch.from_numpy(estimator.classes_)] = torch.from_numpy(known_M_K)
+        return mean_M_C
 
     def _pieces(self, x: Tensor | Subset) -> Iterator[tuple[slice, Tensor]]:
         """Points to predict and where they are, a few thousand at a time: a view may be larger than memory."""
@@ -115,15 +126,18 @@ class GPManager(ModelManager):
             yield slice(start, start + len(x_M_D)), self.embed(x_M_D)
             start += len(x_M_D)
 
-    def _running_latent(self, estimator: GPRegressor, points: Subset) -> tuple[Array, Array] | None:
+    def _running_latent(
+        self, estimator: GPClassifier | GPRegressor, points: Subset
+    ) -> list[tuple[Array, Array]] | None:
         """From predictions that are kept up to date, where hyperparameters are fixed and memory suffices."""
-        model, features = estimator.model_, points.features
-        if estimator.optimizer is not None or not RunningPredictions.fit_in_memory(model, features):
+        models, features = estimator.models_, points.features
+        if estimator.optimizer is not None or not Running.fit_in_memory(models, features):
             self._running = None
             return None
-        if self._running is None or self._running.features is not features or not self._running.continues(model):
-            self._running = RunningPredictions(model, features)
-        return self._running.latent(model, points.indices)
+        kind = RunningCovariances if isinstance(estimator, GPClassifier) else RunningPredictions
+        if self._running is None or self._running.features is not features or not self._running.continues(models):
+            self._running = kind(models, features)
+        return self._running.latent(models, points.indices)
 
     def fantasize(self, x: Tensor, y: ArrayLike) -> GPManager:
         """A manager whose model is as if these points had these labels; this one stays as it is, nothing is fitted.
@@ -149,9 +163,7 @@ class GPManager(ModelManager):
         """Prediction for each labelled point without its label, in closed form; see the estimators."""
         estimator = self.estimator_
         if isinstance(estimator, GPClassifier):
-            known_N_K = torch.from_numpy(estimator.leave_one_out_proba())
-            mean_N_C, codes = self._no_probabilities(estimator, len(known_N_K))
-            mean_N_C[:, codes] = known_N_K
+            mean_N_C = self._of_all_classes(estimator.leave_one_out_proba(), estimator)
             return ClassPosterior(mean_N_C, provenance="Laplace GP")
         mean_N, std_N = map(torch.from_numpy, estimator.leave_one_out())
         return self._regression_posterior(mean_N, std_N.square())

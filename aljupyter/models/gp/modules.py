@@ -1,21 +1,13 @@
-"""The GPs themselves, as GPyTorch modules: a kernel and its data; theta in, evidence and predictions out.
-
-GPyTorch owns parameters, constraints, priors and `state_dict`; the algebra is in :mod:`laplace` and :mod:`exact`, the
-kernels' part of it in :mod:`covariance`, the search for theta in :mod:`learning`.
-"""
+"""The GPs of classification and of regression, as GPyTorch modules: theta in, evidence and posterior out."""
 
 from __future__ import annotations
 
 import functools
 import math
 import warnings
-from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Self
 
-import gpytorch
 import numpy as np
-import torch
 from gpytorch.kernels import Kernel
 from gpytorch.likelihoods import GaussianLikelihood
 
@@ -23,151 +15,17 @@ from aljupyter.models.gp import exact, laplace
 from aljupyter.models.gp.arrays import (
     Array,
     add_to_diagonal,
-    as_dtype,
     begins_with,
     estimated_condition,
-    like,
     namespace,
 )
 from aljupyter.models.gp.covariance import Covariance, Vector, covariance_of
-from aljupyter.models.gp.kernels import WIDEST, LogInterval, copy_of, flat, free_parameters, write
-from aljupyter.models.gp.threads import one_thread
-from aljupyter.models.gp.tracks import Track
+from aljupyter.models.gp.kernels import WIDEST, Free, LogInterval, copy_of
+from aljupyter.models.gp.process import GaussianProcess
 
-#: points predicted at once: larger chunks fall out of the processor's cache
-CHUNK = 512
 #: condition number of the kernel matrix beyond which predictions may have fewer than six digits, and what a lower bound
 #: must be for a closer look
 _ILL_CONDITIONED, _SUSPECT = 1e10, 1e7
-
-
-class GaussianProcess(gpytorch.models.GP):
-    """A zero-mean GP prior and its n labelled points.
-
-    Parameters
-    ----------
-    kernel : gpytorch.kernels.Kernel
-        Parameters hold logarithms (:func:`make_kernel`).
-    x_N_D, y_N : array
-        float64. Their kind, NumPy or tensor, is that of all that is computed (:mod:`arrays`).
-    known : Covariance, optional
-        Of the first few of these points: spares the computation of their distances.
-    """
-
-    #: laplace or exact
-    algebra: Any
-    #: to what the log evidence is maximised in a loop
-    tolerance: float
-    #: a new start is made when the points have grown by this factor since the last one
-    growth: float
-    posterior: Any
-
-    def __init__(self, kernel: Kernel, x_N_D: Array, y_N: Array, known: Covariance | None = None):
-        super().__init__()
-        self.covar_module = kernel
-        self.x_N_D = x_N_D
-        self.y_N = y_N
-        self.covariance = covariance_of(kernel, x_N_D, known)
-        self.track = Track()
-        self.at: Vector | None = None  # the theta that `posterior` is of
-        self._kernel_parameters = free_parameters(kernel)
-        self.family = object()  # shared with those made of this GP by giving it more points
-
-    @abstractmethod
-    def evidence(self, theta: Vector) -> tuple[float, Vector]:
-        """Log marginal likelihood and its gradient; `posterior` becomes that at theta, the parameters stay.
-
-        Minus infinity where the matrix is not finite or not positive definite in floating point.
-        """
-
-    @abstractmethod
-    def condition(self) -> None:
-        """Make ready for predictions at the present hyperparameters."""
-
-    def jump(self) -> None:
-        """Prepare for an evaluation far from the last one."""
-
-    @abstractmethod
-    def continue_from(self, last: Self) -> None:
-        """Take from the GP of an earlier round, at its hyperparameters, what makes this one's first steps cheap."""
-
-    def with_points(self, x_K_D: Array, y_K: Array) -> Self:
-        """A GP given more points, at the same hyperparameters, whose parameters it shares; this one stays as it is."""
-        grown = type(self).__new__(type(self))
-        concatenate = namespace(self.x_N_D).concatenate
-        x_N_D = concatenate([self.x_N_D, like(x_K_D, self.x_N_D)])
-        y_N = concatenate([self.y_N, like(y_K, self.y_N)])
-        grown.__dict__.update(self.__dict__, x_N_D=x_N_D, y_N=y_N, covariance=self.covariance.on(x_N_D))
-        with one_thread(len(y_N)):
-            grown._append_to(self)
-        return grown
-
-    @abstractmethod
-    def _append_to(self, last: Self) -> None:
-        """Condition, from a GP on the first of these points at the same hyperparameters."""
-
-    def _hold(self, posterior: Any, theta: Vector) -> None:
-        self.__dict__.update(posterior=posterior, at=theta)  # past the slow __setattr__ of modules
-
-    @property
-    def log_evidence_(self) -> float:
-        """Log marginal likelihood of the conditioned model."""
-        return float(self.posterior.log_evidence)
-
-    @property
-    def free(self) -> list[torch.nn.Parameter]:
-        """The raw parameters that theta consists of."""
-        return self._kernel_parameters
-
-    @property
-    def theta(self) -> Vector:
-        """All that is learned: logarithms of the hyperparameters, as a rule."""
-        return flat(self.free)
-
-    @property
-    def kernel_theta(self) -> Vector:
-        """The kernel's part of theta."""
-        return flat(self._kernel_parameters)
-
-    def covariance_matrix(self) -> Array:
-        """Prior covariance of the labelled points, (N, N)."""
-        return self.covariance.matrix(self.kernel_theta)
-
-    def settle(self, theta: Vector) -> None:
-        """Take these hyperparameters; what their evaluation found is kept where it was the last one."""
-        write(self.free, theta)
-        if self.at is None or not np.array_equal(theta, self.at) or not math.isfinite(self.log_evidence_):
-            self.condition()
-
-    def latent(self, x_M_D: Array, dtype: str = "float64") -> tuple[Array, Array]:
-        """Mean and variance of the latent function at any number of points, in chunks: never an M x M matrix.
-
-        Parameters
-        ----------
-        x_M_D : array of shape (M, D)
-            Of the kind of the labelled points.
-        dtype : {"float64", "float32"}
-            Precision of the larger part of the work on the variance; the mean and all results are float64.
-        """
-        theta, covariances = self.kernel_theta, self.covariance.towards(self.kernel_theta, self.x_N_D)
-        reduction = self.algebra.reduction(self.posterior.as_dtype(dtype), len(x_M_D))
-        mean_M = 0 * self.y_N[:1].repeat(len(x_M_D))
-        variance_M = 0 * mean_M
-        with one_thread(len(self.y_N)):
-            for start in range(0, len(x_M_D), CHUNK):
-                piece = slice(start, start + CHUNK)
-                K_C_N, k_C = covariances(x_M_D[piece]), self.covariance.variance(theta, x_M_D[piece])
-                mean_M[piece] = K_C_N @ self.posterior.weights_N
-                variance_M[piece] = k_C - reduction(as_dtype(K_C_N, dtype))
-        variance_M = variance_M.clip(0.0)
-        return mean_M, variance_M
-
-    def joint(self, a_M_D: Array, b_K_D: Array) -> Array:
-        """Posterior covariance of the latent function between two sets of points, shape (M, K)."""
-        theta = self.kernel_theta
-        covariances = self.covariance.towards(theta, self.x_N_D)
-        v_M_N, v_K_N = (self.algebra.whiten(self.posterior, covariances(x)) for x in (a_M_D, b_K_D))
-        return self.covariance.between(theta, a_M_D, b_K_D) - v_M_N @ v_K_N.mT
 
 
 class ClassificationGP(GaussianProcess):
@@ -184,11 +42,12 @@ class ClassificationGP(GaussianProcess):
     algebra = laplace
     tolerance, growth = 1e-4, 1.1
     posterior: laplace.Laplace
+    start: laplace.Nearby | None
+    known: tuple[Vector, Array] | None
 
     def __init__(self, kernel: Kernel, x_N_D: Array, y_N: Array, known: Covariance | None = None):
         super().__init__(kernel, x_N_D, y_N, known)
-        self.start: laplace.Nearby | None = None
-        self.known: tuple[Vector, Array] | None = None
+        self._keep(start=None, known=None)
 
     def evidence(self, theta: Vector) -> tuple[float, Vector]:
         K_N_N = self._matrix(theta)
@@ -200,15 +59,16 @@ class ClassificationGP(GaussianProcess):
         return float(found.log_evidence), self.covariance.gradient(theta, K_N_N, by_matrix)
 
     def _matrix(self, theta: Vector) -> Array:
-        known, self.known = self.known, None
+        known = self.known
+        self._keep(known=None)
         if known is not None and np.array_equal(theta, known[0]):
             return known[1]
         return self.covariance.matrix(theta)
 
     def _take(self, theta: Vector, found: laplace.Laplace) -> None:
-        self._hold(found, theta)
+        self._keep(posterior=found, at=theta)
         if math.isfinite(found.log_evidence):  # the last mode found is the next one's start: theta moves little
-            self.__dict__["start"] = found.nearby()
+            self._keep(start=found.nearby())
 
     @staticmethod
     def evidence_together(problems: Sequence[ClassificationGP], thetas: Sequence[Vector]) -> list[tuple[float, Vector]]:
@@ -240,26 +100,27 @@ class ClassificationGP(GaussianProcess):
         if begins_with(self.x_N_D, last.x_N_D) and begins_with(self.y_N, last.y_N) and 0 < n_new <= n_last:
             theta = last.kernel_theta
             K_N_N = self.covariance.matrix(theta)
-            self.start = laplace.append(last.posterior, K_N_N[:n_last, n_last:], K_N_N[n_last:, n_last:])
-            self.known = theta, K_N_N  # the search begins there
+            start = laplace.append(last.posterior, K_N_N[:n_last, n_last:], K_N_N[n_last:, n_last:])
+            self._keep(start=start, known=(theta, K_N_N))  # the search begins there
         else:  # the last model's latent mean: its mode at points that it knew, its prediction at new ones
-            self.start = laplace.Nearby(last.latent(self.x_N_D)[0])
+            self._keep(start=laplace.Nearby(last.latent(self.x_N_D)[0]))
 
     def jump(self) -> None:
         if self.start is not None:  # the mode is of use elsewhere too, the matrix is not
-            self.start = laplace.Nearby(self.posterior.f_N)
+            self._keep(start=laplace.Nearby(self.posterior.f_N))
+
+    def _covariance_on(self, x_N_D: Array) -> Covariance:
+        return covariance_of(
+            self.covar_module, x_N_D, self.covariance
+        )  # to the last bit as if it had been fitted on them
 
     def _append_to(self, last: ClassificationGP) -> None:
         self.continue_from(last)
         self.condition()
 
-    def probability(self, x_M_D: Array, dtype: str = "float64") -> Array:
-        """p(y = 1 | x), shape (M,)."""
-        return laplace.expected_logistic(*self.latent(x_M_D, dtype))
-
-    def probability_without_itself(self) -> Array:
-        """p(y_i = 1 | x_i, all labels but the i-th), shape (N,)."""
-        return laplace.expected_logistic(*laplace.leave_one_out(self.posterior, self.covariance_matrix()))
+    def latent_without_itself(self) -> tuple[Array, Array]:
+        """Mean and variance of the latent function at each labelled point given the other labels, (N,) each."""
+        return laplace.leave_one_out(self.posterior, self.covariance_matrix())
 
 
 class RegressionGP(GaussianProcess):
@@ -276,6 +137,11 @@ class RegressionGP(GaussianProcess):
     algebra = exact
     tolerance, growth = 1e-5, 1.05
     posterior: exact.Conditioned
+    jitter: float
+    #: whether a warning has said so, in this round or an earlier one
+    is_ill_conditioned: bool
+    #: number of points when the whole matrix was factored last; the others were appended
+    factored_at: int
 
     def __init__(
         self,
@@ -288,14 +154,14 @@ class RegressionGP(GaussianProcess):
     ):
         super().__init__(kernel, x_N_D, y_N, known)
         self.likelihood = likelihood
-        self.jitter = jitter
-        self.is_ill_conditioned = False  # whether a warning has said so, in this round or an earlier one
-        self.factored_at = 0  # number of points when the whole matrix was factored last; the others were appended
+        self._keep(jitter=jitter, is_ill_conditioned=False, factored_at=0)
 
     @property
-    def free(self) -> list[torch.nn.Parameter]:
-        raw_noise = self.likelihood.noise_covar.raw_noise
-        return [*super().free, raw_noise] if raw_noise.requires_grad else super().free
+    def free(self) -> Free:
+        if not self.learns_noise:
+            return super().free
+        noise_covar = self.likelihood.noise_covar
+        return [*super().free, (noise_covar.raw_noise, noise_covar.raw_noise_constraint)]
 
     @property
     def noise(self) -> float:
@@ -315,8 +181,7 @@ class RegressionGP(GaussianProcess):
         kernel_theta = theta[:-1] if self.learns_noise else theta
         K_N_N = self.covariance.matrix(kernel_theta)
         found = exact.factored(add_to_diagonal(1.0 * K_N_N, noise + self.jitter), self.y_N)
-        self.__dict__["factored_at"] = len(self.y_N)
-        self._hold(found, theta)
+        self._keep(posterior=found, at=theta, factored_at=len(self.y_N))
         if not math.isfinite(found.log_evidence):
             return -math.inf, np.zeros(len(theta))
         by_matrix = exact.gradient(found, self.y_N, noise + self.jitter)
@@ -326,8 +191,8 @@ class RegressionGP(GaussianProcess):
         return float(found.log_evidence), gradient
 
     def condition(self) -> None:
-        self._hold(exact.condition(self.noisy_covariance(), self.y_N), self.theta)
-        self.factored_at = len(self.y_N)
+        found = exact.condition(self.noisy_covariance(), self.y_N)
+        self._keep(posterior=found, at=self.theta, factored_at=len(self.y_N))
 
     def continue_from(self, last: RegressionGP) -> None:
         """Nothing to take: the matrix is factored anew."""
@@ -340,7 +205,7 @@ class RegressionGP(GaussianProcess):
             chol_N_N = exact.append(chol_N_N, row_N[:n], float(row_N[n]) + on_diagonal)
         found = exact.solved(chol_N_N, self.y_N)
         if math.isfinite(found.log_evidence) and last.posterior.jitter == 0:
-            self.__dict__.update(posterior=found, at=last.at, factored_at=last.factored_at)
+            self._keep(posterior=found, at=last.at, factored_at=last.factored_at)
         else:
             self.condition()
 

@@ -78,7 +78,8 @@ class Hyperprior:
 
     def __init__(self, module: gpytorch.Module):
         self._module = copy_of(module)  # its parameters are moved about
-        self._parameters = free_parameters(self._module)
+        self._free = free_parameters(self._module)
+        self._parameters = [parameter for parameter, _ in self._free]
         self._quadratic = self._as_quadratic()
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -86,7 +87,7 @@ class Hyperprior:
             mean, precision = self._quadratic
             pull = precision @ (mean - theta)
             return -0.5 * float((mean - theta) @ pull), pull
-        write(self._parameters, theta)
+        write(self._free, theta)
         with torch.enable_grad():
             value = log_prior(self._module)
         parts = torch.autograd.grad(value, self._parameters, materialize_grads=True)

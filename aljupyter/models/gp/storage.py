@@ -26,7 +26,8 @@ from aljupyter.models.gp.arrays import Array, as_tensor, like
 from aljupyter.models.gp.covariance import ARDRBF, AnyKernel, IsotropicRBF
 from aljupyter.models.gp.exact import Conditioned
 from aljupyter.models.gp.laplace import Laplace
-from aljupyter.models.gp.modules import ClassificationGP, GaussianProcess, RegressionGP
+from aljupyter.models.gp.modules import ClassificationGP, RegressionGP
+from aljupyter.models.gp.process import GaussianProcess
 from aljupyter.models.gp.tracks import Track
 
 Estimator = TypeVar("Estimator")
