@@ -96,27 +96,24 @@ class GPManager(ModelManager):
             if running is not None:
                 mean_N_C = self._of_all_classes(estimator.from_latent(running), estimator)
             else:
-                mean_N_C = torch.empty(len(x), self._n_classes or len(estimator.classes_), dtype=torch.float64)
+                mean_N_C = np.empty((len(x), self._n_classes or len(estimator.classes_)))
                 for piece, x_M_D in self._pieces(x):
                     mean_N_C[piece] = self._of_all_classes(estimator.predict_proba(x_M_D), estimator)
-            return ClassPosterior(mean_N_C, joint=joint, provenance="Laplace GP")
-        mean_N = torch.empty(len(x), dtype=torch.float64)
-        moments = mean_N, torch.empty_like(mean_N)
+            return ClassPosterior(torch.from_numpy(mean_N_C), joint=joint, provenance="Laplace GP")
         if running is not None:
-            mean, variance = estimator.in_target_units(*running[0])
-            moments = torch.from_numpy(mean), torch.from_numpy(variance)
+            mean_N, variance_N = estimator.in_target_units(*running[0])
         else:
+            mean_N, variance_N = np.empty(len(x)), np.empty(len(x))
             for piece, x_M_D in self._pieces(x):
-                for whole_N, part_M in zip(moments, estimator.moments(x_M_D), strict=True):
-                    whole_N[piece] = torch.from_numpy(part_M)
-        return self._regression_posterior(*moments, joint)
+                mean_N[piece], variance_N[piece] = estimator.moments(x_M_D)
+        return self._regression_posterior(mean_N, variance_N, joint)
 
-    def _of_all_classes(self, known_M_K: NDArray[np.float64], estimator: GPClassifier) -> Tensor:
+    def _of_all_classes(self, known_M_K: NDArray[np.float64], estimator: GPClassifier) -> NDArray[np.float64]:
         """Probabilities of all classes of the data, (M, C), from those of the classes with labels: 0 for others."""
-        if self._n_classes in (None, len(estimator.classes_)):
-            return torch.from_numpy(known_M_K)
-        mean_M_C = torch.zeros(len(known_M_K), self._n_classes, dtype=torch.float64)
-        mean_M_C[:, torch.from_numpy(estimator.classes_)] = torch.from_numpy(known_M_K)
+        if self._n_classes is None or self._n_classes == len(estimator.classes_):
+            return known_M_K
+        mean_M_C = np.zeros((len(known_M_K), self._n_classes))
+        mean_M_C[:, estimator.classes_] = known_M_K
         return mean_M_C
 
     def _pieces(self, x: Tensor | Subset) -> Iterator[tuple[slice, Tensor]]:
@@ -164,15 +161,16 @@ class GPManager(ModelManager):
         estimator = self.estimator_
         if isinstance(estimator, GPClassifier):
             mean_N_C = self._of_all_classes(estimator.leave_one_out_proba(), estimator)
-            return ClassPosterior(mean_N_C, provenance="Laplace GP")
-        mean_N, std_N = map(torch.from_numpy, estimator.leave_one_out())
-        return self._regression_posterior(mean_N, std_N.square())
+            return ClassPosterior(torch.from_numpy(mean_N_C), provenance="Laplace GP")
+        mean_N, std_N = estimator.leave_one_out()
+        return self._regression_posterior(mean_N, std_N**2)
 
     def _regression_posterior(
-        self, mean_N: Tensor, variance_N: Tensor, joint: LatentJoint | None = None
+        self, mean_N: NDArray[np.float64], variance_N: NDArray[np.float64], joint: LatentJoint | None = None
     ) -> RegressionPosterior:
-        noise_N = torch.full_like(mean_N, self.estimator_.noise_)
-        return RegressionPosterior(mean_N, variance_N, noise_N, joint=joint, provenance="exact GP")
+        noise_N = np.full(len(mean_N), self.estimator_.noise_)
+        mean, variance, noise = (torch.from_numpy(values) for values in (mean_N, variance_N, noise_N))
+        return RegressionPosterior(mean, variance, noise, joint=joint, provenance="exact GP")
 
     def state(self) -> State | None:
         """Hyperparameters, curvature of the search and modes; the labelled points are not in it."""

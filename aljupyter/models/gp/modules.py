@@ -142,6 +142,7 @@ class RegressionGP(GaussianProcess):
     is_ill_conditioned: bool
     #: number of points when the whole matrix was factored last; the others were appended
     factored_at: int
+    learns_noise: bool
 
     def __init__(
         self,
@@ -154,7 +155,8 @@ class RegressionGP(GaussianProcess):
     ):
         super().__init__(kernel, x_N_D, y_N, known)
         self.likelihood = likelihood
-        self._keep(jitter=jitter, is_ill_conditioned=False, factored_at=0)
+        raw_noise = likelihood.noise_covar.raw_noise
+        self._keep(jitter=jitter, is_ill_conditioned=False, factored_at=0, learns_noise=raw_noise.requires_grad)
 
     @property
     def free(self) -> Free:
@@ -166,11 +168,7 @@ class RegressionGP(GaussianProcess):
     @property
     def noise(self) -> float:
         """Variance of the noise, in units of the (scaled) target."""
-        return self.likelihood.noise.item()
-
-    @property
-    def learns_noise(self) -> bool:
-        return self.likelihood.noise_covar.raw_noise.requires_grad
+        return math.exp(self.likelihood.noise_covar.raw_noise.item())
 
     def noisy_covariance(self) -> Array:
         """K_y of the labelled points at the present hyperparameters, (N, N)."""
