@@ -283,6 +283,49 @@ def test_a_classifiers_covariances_are_made_anew_for_other_points_labels_do_not_
     assert manager._running is not first
 
 
+def test_classes_of_different_hyperparameters_are_predicted_each_by_its_own():
+    """As in a state that a loop with learned ones left."""
+    points = classes(3)
+    learned = as_manager(GPClassifier())
+    learned.fit(points.labelled)
+    thetas = learned.estimator_.theta_
+    assert len(np.unique(thetas, axis=0)) > 1
+    fixed = as_manager(GPClassifier(optimizer=None))
+    fixed.load(learned.state(), points.labelled)
+    torch.testing.assert_close(
+        fixed.posterior(points.test).mean_N_C, learned.posterior(points.test).mean_N_C, rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_loop_on_a_named_device_is_the_same(task):
+    points = classes(3) if task == "classification" else data()
+    fixed = {"kernel": KERNELS["rbf"], "optimizer": None}
+    estimator = GPClassifier(**fixed) if task == "classification" else GPRegressor(noise=0.1, **fixed)
+    here, there = (as_manager(clone(estimator).set_params(device=device)) for device in (None, "cpu"))
+    for _ in range(4):
+        for manager in (here, there):
+            manager.fit(points.labelled)
+        ours, theirs = (manager.posterior(points.unlabelled) for manager in (here, there))
+        assert here._running is not None and there._running is not None
+        for name in ("mean_N_C",) if task == "classification" else ("mean_N", "variance_N"):
+            torch.testing.assert_close(getattr(theirs, name), getattr(ours, name), rtol=0, atol=1e-8)
+        label(points)
+
+
+def test_after_an_undo_a_classifier_predicts_as_before():
+    points, manager = classes(2), as_manager(GPClassifier(KERNELS["rbf"], optimizer=None))
+    manager.fit(points.labelled)
+    before = manager.posterior(points.test).mean_N_C
+    indices = points.unlabelled.indices[:3]
+    label(points, 3)
+    manager.fit(points.labelled)
+    manager.posterior(points.test)
+    points.unlabel(indices)
+    manager.fit(points.labelled)
+    torch.testing.assert_close(manager.posterior(points.test).mean_N_C, before, rtol=0, atol=1e-9)
+
+
 def test_a_class_that_appears_later_is_learned():
     X = np.random.default_rng(0).normal(size=(30, 2))
     points = DataManager(X, [0, 1] * 5 + [2] * 20, labelled=range(8), task="classification", seed=0)

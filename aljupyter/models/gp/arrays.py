@@ -38,6 +38,11 @@ def like(values: Any, a: Array) -> Array:
     return np.asarray(values, dtype=a.dtype)
 
 
+def positions_in(a: Array, indices: np.ndarray) -> Array:
+    """Integer positions, (M,), of the kind that indexes arrays such as `a`."""
+    return torch.tensor(indices, device=a.device) if isinstance(a, Tensor) else indices
+
+
 def as_dtype(a: Array, dtype: str) -> Array:
     """In another precision: "float32" or "float64"."""
     return a.to(getattr(torch, dtype)) if isinstance(a, Tensor) else a.astype(dtype, copy=False)

@@ -128,7 +128,7 @@ class GPManager(ModelManager):
     ) -> list[tuple[Array, Array]] | None:
         """From predictions that are kept up to date, where hyperparameters are fixed and memory suffices."""
         models, features = estimator.models_, points.features
-        if estimator.optimizer is not None or not Running.fit_in_memory(models, features):
+        if estimator.optimizer is not None or not Running.can_be_had(models, features):
             self._running = None
             return None
         kind = RunningCovariances if isinstance(estimator, GPClassifier) else RunningPredictions

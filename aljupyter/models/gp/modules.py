@@ -22,6 +22,7 @@ from aljupyter.models.gp.arrays import (
 from aljupyter.models.gp.covariance import Covariance, Vector, covariance_of
 from aljupyter.models.gp.kernels import WIDEST, Free, LogInterval, copy_of
 from aljupyter.models.gp.process import GaussianProcess
+from aljupyter.models.gp.threads import one_thread
 
 #: condition number of the kernel matrix beyond which predictions may have fewer than six digits, and what a lower bound
 #: must be for a closer look
@@ -120,7 +121,8 @@ class ClassificationGP(GaussianProcess):
 
     def latent_without_itself(self) -> tuple[Array, Array]:
         """Mean and variance of the latent function at each labelled point given the other labels, (N,) each."""
-        return laplace.leave_one_out(self.posterior, self.covariance_matrix())
+        with one_thread(len(self.y_N)):
+            return laplace.leave_one_out(self.posterior, self.covariance_matrix())
 
 
 class RegressionGP(GaussianProcess):
@@ -209,7 +211,8 @@ class RegressionGP(GaussianProcess):
 
     def latent_without_itself(self) -> tuple[Array, Array]:
         """Mean and variance of the latent function at each labelled point given the others, (N,) each."""
-        mean_N, variance_N = exact.leave_one_out(self.posterior, self.y_N)
+        with one_thread(len(self.y_N)):
+            mean_N, variance_N = exact.leave_one_out(self.posterior, self.y_N)
         return mean_N, (variance_N - self.noise - self.jitter).clip(0.0)
 
     def warn_if_ill_conditioned(self) -> None:

@@ -178,5 +178,6 @@ class GaussianProcess(gpytorch.models.GP):
         """Posterior covariance of the latent function between two sets of points, shape (M, K)."""
         theta = self.kernel_theta
         covariances = self.covariance.towards(theta, self.x_N_D)
-        v_M_N, v_K_N = (self.algebra.whiten(self.posterior, covariances(x)) for x in (a_M_D, b_K_D))
-        return self.covariance.between(theta, a_M_D, b_K_D) - v_M_N @ v_K_N.mT
+        with one_thread(max(len(self.y_N), len(a_M_D), len(b_K_D))):
+            v_M_N, v_K_N = (self.algebra.whiten(self.posterior, covariances(x)) for x in (a_M_D, b_K_D))
+            return self.covariance.between(theta, a_M_D, b_K_D) - v_M_N @ v_K_N.mT

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from aljupyter.data.features import Features, TensorFeatures
-from aljupyter.models.gp.arrays import Array, begins_with, like, namespace
+from aljupyter.models.gp.arrays import Array, begins_with, like, namespace, positions_in
 from aljupyter.models.gp.covariance import covariance_of
 from aljupyter.models.gp.modules import ClassificationGP, RegressionGP
 from aljupyter.models.gp.process import GaussianProcess
@@ -35,7 +35,7 @@ class Running(ABC):
     Parameters
     ----------
     models : sequence of GaussianProcess
-        One, or one a class: with the same kernel.
+        One, or one a class, of the same hyperparameters.
     features : Features
         Of the dataset.
     """
@@ -51,9 +51,12 @@ class Running(ABC):
         self._rows_R_P = _empty(0, len(x_P_D), x_P_D)  # one row a labelled point, and spare ones
 
     @staticmethod
-    def fit_in_memory(models: Sequence[GaussianProcess], features: Features) -> bool:
-        """Whether the features are at hand, and there is room, with some for labels to come."""
-        return isinstance(features, TensorFeatures) and 2 * 8 * len(features) * len(models[0].y_N) <= MEMORY
+    def can_be_had(models: Sequence[GaussianProcess], features: Features) -> bool:
+        """Whether the kernel is one, the features are at hand, and there is room, with some for labels to come."""
+        first, *others = models
+        if not isinstance(features, TensorFeatures) or 2 * 8 * len(features) * len(first.y_N) > MEMORY:
+            return False
+        return all(np.array_equal(model.kernel_theta, first.kernel_theta) for model in others)
 
     @abstractmethod
     def continues(self, models: Sequence[Any]) -> bool:
@@ -98,7 +101,8 @@ class RunningPredictions(Running):
 
     def latent(self, models: Sequence[RegressionGP], indices: np.ndarray) -> list[tuple[Array, Array]]:
         self._follow(models[0])
-        return [(self._mean_P[indices], self._variance_P[indices].clip(0.0))]
+        positions_M = positions_in(self._mean_P, indices)
+        return [(self._mean_P[positions_M], self._variance_P[positions_M].clip(0.0))]
 
     def _follow(self, model: RegressionGP) -> None:
         """Add a row for each labelled point that the model has more than the last one."""
@@ -132,14 +136,14 @@ class RunningCovariances(Running):
         self._n = 0
 
     def continues(self, models: Sequence[ClassificationGP]) -> bool:
-        return begins_with(models[0].x_N_D, self._models[0].x_N_D) and all(
-            np.array_equal(model.kernel_theta, self._theta) for model in models
-        )
+        first = models[0]
+        return np.array_equal(first.kernel_theta, self._theta) and begins_with(first.x_N_D, self._models[0].x_N_D)
 
     def latent(self, models: Sequence[ClassificationGP], indices: np.ndarray) -> list[tuple[Array, Array]]:
         self._follow(models)
-        K_N_P, prior_M = self._rows_R_P[: self._n], self._variance_P[indices]
-        return [model.latent_given(lambda piece: K_N_P[:, indices[piece]].mT, prior_M) for model in models]
+        K_N_P, positions_M = self._rows_R_P[: self._n], positions_in(self._rows_R_P, indices)
+        prior_M = self._variance_P[positions_M]
+        return [model.latent_given(lambda piece: K_N_P[:, positions_M[piece]].mT, prior_M) for model in models]
 
     def _follow(self, models: Sequence[ClassificationGP]) -> None:
         """Add a row for each labelled point that the models have more than the last ones."""
