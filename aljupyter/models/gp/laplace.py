@@ -124,6 +124,11 @@ class Laplace:
         """B^-1."""
         return gram_of_lower(self.inverse_chol_N_N)
 
+    @cached_property
+    def whitening_N_N(self) -> Array:
+        """L^-1 W^1/2, which makes v of k* (Algorithm 3.2)."""
+        return self.inverse_chol_N_N * self.sqrt_w_N
+
     def nearby(self) -> Nearby:
         """Where a search at other hyperparameters may start."""
         return Nearby(self.f_N, (self.sqrt_w_N, self.chol_N_N))
@@ -298,7 +303,7 @@ def reduction(laplace: Laplace, n_points: int, dtype: str = "float64") -> Callab
         Precision of the covariances that it is given.
     """
     if inverse_pays(n_points, laplace.f_N.shape[-1]):
-        return squared_products(as_dtype(laplace.inverse_chol_N_N * laplace.sqrt_w_N, dtype))
+        return squared_products(as_dtype(laplace.whitening_N_N, dtype))
     squares, sqrt_w_N = squared_solver(as_dtype(laplace.chol_N_N, dtype)), as_dtype(laplace.sqrt_w_N, dtype)
     return lambda K_M_N: squares(K_M_N * sqrt_w_N)
 
@@ -310,9 +315,8 @@ def whiten(laplace: Laplace, K_M_N: Array) -> Array:
 
 def expected_logistic(mean_M: Array, variance_M: Array) -> Array:
     """E[sigma(f)] for f ~ N(mean, variance), in [0, 1] (3.25): each erf(lambda f) integrates to an erf."""
-    slopes_5_1, weights_5 = (like(values, mean_M) for values in (_ERF_SLOPES, _ERF_WEIGHTS))
-    slopes_5_1 = slopes_5_1[:, None]
-    arguments_5_M = slopes_5_1 * mean_M / (1 + 2 * slopes_5_1**2 * variance_M) ** 0.5
+    weights_5, inverse_squares_5 = like(_ERF_WEIGHTS, mean_M), like(1 / _ERF_SLOPES**2, mean_M)
+    arguments_5_M = mean_M / (inverse_squares_5[:, None] + 2 * variance_M) ** 0.5
     return (0.5 * (math.fsum(_ERF_WEIGHTS) + weights_5 @ erf(arguments_5_M))).clip(0.0, 1.0)
 
 

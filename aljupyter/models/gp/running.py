@@ -137,6 +137,8 @@ class RunningCovariances(Running):
 
     def continues(self, models: Sequence[ClassificationGP]) -> bool:
         first = models[0]
+        if first is self._models[0]:
+            return True
         return np.array_equal(first.kernel_theta, self._theta) and begins_with(first.x_N_D, self._models[0].x_N_D)
 
     def latent(self, models: Sequence[ClassificationGP], indices: np.ndarray) -> list[tuple[Array, Array]]:
@@ -148,6 +150,8 @@ class RunningCovariances(Running):
     def _follow(self, models: Sequence[ClassificationGP]) -> None:
         """Add a row for each labelled point that the models have more than the last ones."""
         self._models, x_N_D = tuple(models), models[0].x_N_D
+        if self._n == len(x_N_D):
+            return
         self._make_room(len(x_N_D))
         with one_thread(len(x_N_D)):
             for r in range(self._n, len(x_N_D)):
