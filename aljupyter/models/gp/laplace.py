@@ -85,7 +85,6 @@ _MAX_HALVINGS = 30
 # of d times the rate at which the steps shrink.
 _NEWTON_TOLERANCE = 1e-7
 _CHORD_TOLERANCE = 1e-10
-_ROUNDING = 1e-8  # steps below this may no longer shrink: they are rounding error
 _CHORD_RADIUS = 0.6  # a step of this size is too far for a factor found elsewhere
 _SLOWEST_RATE = 0.3  # and where steps shrink slower than this, a new factor pays
 _FASTEST_RATE = 0.1  # what the first step is taken to promise
@@ -214,21 +213,22 @@ def _newton(K_N_N: Array, y_N: Array, f_N: Array) -> Array:
 def _chords(K_N_N: Array, y_N: Array, f_N: Array, sqrt_w_N: Array, chol_N_N: Array) -> tuple[Array, bool]:
     """Chord steps with one matrix B_0 (W_0^1/2 and its factor) while they shrink fast; whether they found the mode."""
     sqrt_w_N = sqrt_w_N.clip(_SMALLEST_SQRT_W)
-    scale, last, rate = 1 + largest(f_N), math.inf, _FASTEST_RATE
+    scale, last = 1 + largest(f_N), math.inf
+    before = rate = _FASTEST_RATE
     while True:
         F_N = f_N - matvec(K_N_N, y_N - sigmoid(f_N))
         step_N = solve_product(chol_N_N, sqrt_w_N * F_N) / sqrt_w_N
         step = largest(step_N)
-        is_rounding = step < _ROUNDING * scale
-        if not (is_rounding or step < min(_CHORD_RADIUS * scale, last)):  # NaN ends the search too
+        if not step < min(_CHORD_RADIUS * scale, last):  # NaN ends the search too
             return f_N, False
         f_N = f_N - step_N
         if last < math.inf:
-            rate = step / last
-        if step * rate / (1 - rate) < _CHORD_TOLERANCE * scale or (is_rounding and rate > _SLOWEST_RATE):
-            return f_N, True
+            before, rate = rate, step / last
         if rate > _SLOWEST_RATE:
             return f_N, False
+        slower = max(before, rate)  # one step may shrink much by chance
+        if step * slower / (1 - slower) < _CHORD_TOLERANCE * scale:  # the steps to come, in all
+            return f_N, True
         last = step
 
 
