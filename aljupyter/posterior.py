@@ -66,7 +66,7 @@ class ClassPosterior:
         mean = self.mean_N_C
         _require(mean.ndim == 2, f"Class probabilities have shape (N, C), got {tuple(mean.shape)}.")
         if len(mean):
-            values = mean.detach().cpu().numpy()
+            values = mean.detach().cpu().double().numpy()
             lowest = values.min(initial=0.0)  # NaN where there is one
             is_finite = math.isfinite(lowest + values.max(initial=0.0))
             _require(is_finite, "Class probabilities hold NaN or infinite values.")
@@ -133,7 +133,7 @@ class RegressionPosterior:
             f"There must be one variance a point: {tuple(mean.shape)} means, {tuple(variance.shape)} variances.",
         )
         if len(mean):
-            moments = [values.detach().cpu().numpy() for values in (variance, mean)]
+            moments = [values.detach().cpu().double().numpy() for values in (variance, mean)]
             lowest, *others = (end for values in moments for end in (values.min(), values.max()))
             _require(all(map(math.isfinite, (lowest, *others))), "The posterior holds NaN or infinite values.")
             if lowest < 0:

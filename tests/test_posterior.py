@@ -43,3 +43,10 @@ def test_moments_that_cannot_be_are_refused(mean, variance, says):
 def test_an_empty_posterior_is_one_over_no_point():
     assert len(ClassPosterior(torch.empty(0, 3))) == 0
     assert len(RegressionPosterior(torch.empty(0), torch.empty(0))) == 0
+
+
+def test_half_precision_of_a_network_is_checked_too():
+    assert len(ClassPosterior(torch.tensor([[0.25, 0.75]], dtype=torch.bfloat16))) == 1
+    with pytest.raises(InvalidPosterior, match="sum to 1"):
+        ClassPosterior(torch.tensor([[0.25, 0.25]], dtype=torch.bfloat16))
+    assert len(RegressionPosterior(torch.zeros(2, dtype=torch.bfloat16), torch.ones(2, dtype=torch.bfloat16))) == 2

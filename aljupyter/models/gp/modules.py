@@ -111,9 +111,8 @@ class ClassificationGP(GaussianProcess):
             self._keep(start=laplace.Nearby(self.posterior.f_N))
 
     def _covariance_on(self, x_N_D: Array) -> Covariance:
-        return covariance_of(
-            self.covar_module, x_N_D, self.covariance
-        )  # to the last bit as if it had been fitted on them
+        # to the last bit as after a fit on all these points
+        return covariance_of(self.covar_module, x_N_D, self.covariance)
 
     def _append_to(self, last: ClassificationGP) -> None:
         self.continue_from(last)
