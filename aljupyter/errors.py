@@ -75,6 +75,48 @@ class TooLargeForMemory(AlJupyterError, MemoryError):
     """A view is larger than the memory budget; stream it with ``chunks()``."""
 
 
+# --- datasets of the catalogue -------------------------------------------------------------------------------------
+
+
+class UnknownDataset(AlJupyterError, KeyError):
+    """No dataset has this name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class InvalidOption(AlJupyterError, ValueError):
+    """A dataset or a task was asked for in a way that it does not have."""
+
+
+class UnknownStart(InvalidOption):
+    """A task was asked for with a start that it does not have."""
+
+
+class FoldOutOfRange(AlJupyterError, IndexError):
+    """A fold was asked for that there is not."""
+
+
+class DownloadFailed(AlJupyterError, OSError):
+    """A file is not on this machine, and no source gave it."""
+
+
+class WrongChecksum(DownloadFailed, ValueError):
+    """A file is not, byte by byte, the one that the catalogue describes."""
+
+
+class CacheNotWritable(AlJupyterError, PermissionError):
+    """The folder for downloaded files cannot be written to."""
+
+
+class OtherData(DataError):
+    """A frozen task belongs to other data than those at hand."""
+
+
+class MissingLibrary(AlJupyterError, ImportError):
+    """Something needs a library that is not installed."""
+
+
 # --- models and measures --------------------------------------------------------------------------------------------
 
 
@@ -100,6 +142,10 @@ class UnsupportedModel(AlJupyterError, TypeError):
 
 class InvalidPosterior(AlJupyterError, ValueError):
     """Probabilities or moments that cannot be: negative, NaN, not summing to one, of unequal length."""
+
+
+class NoDraws(AlJupyterError, ValueError):
+    """A measure needs draws from the posterior, and the model gives none."""
 
 
 class TooFewClasses(AlJupyterError, ValueError):

@@ -13,6 +13,7 @@ FLOORS = [
     ["errors"],
     ["control", "randomness", "posterior"],
     ["data"],
+    ["datasets"],
     ["models", "informativeness"],
     ["oracles", "strategies"],
     ["records", "sizes", "turns"],

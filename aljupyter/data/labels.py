@@ -24,7 +24,7 @@ class Target:
     ----------
     task : {"classification", "regression"}
     classes : array, optional
-        The labels of the classes, sorted; None for regression. Class c has code c.
+        The labels of the classes in the order of their codes; None for regression. Class c has code c.
     reason : str
         How the task was found out, in words.
     """
@@ -151,7 +151,8 @@ def read_labels(
 ) -> tuple[Target, Tensor]:
     """The task and the dataset's own labels.
 
-    What is not said is found out. Strings, booleans and pandas categories are classes. Whole numbers are classes where
+    What is not said is found out. Strings, booleans and pandas categories are classes; categories that pandas knows as
+    ordered keep their order as class codes, others are sorted. Whole numbers are classes where
     they look like codes: at most 20 distinct ones, that run from 0 or 1 without a gap, are -1 and 1, or come twice each
     on average. Other numbers make a regression. Floats are read as the whole numbers they are where a label is missing
     (which turns whole numbers to floats), and where they are 0 and 1 only.
@@ -201,7 +202,7 @@ def _encode_many(target: Target, known: pd.Series) -> Tensor:
     if target.task == REGRESSION and pd.api.types.is_numeric_dtype(known.dtype):
         numbers = known.to_numpy(dtype=np.float64)
         target.encode(numbers[~np.isfinite(numbers)][:1])  # refuses the first infinite one
-        return torch.tensor(numbers)
+        return torch.from_numpy(numbers.copy())  # torch knows no negative strides
     positions, distinct = pd.factorize(known.astype(object) if _is_categorical(known) else known)
     return target.encode(distinct.tolist())[torch.tensor(positions)]
 
@@ -239,9 +240,10 @@ def _infer(known: pd.Series, partly: bool, task: str | None) -> Target:
         return Target(REGRESSION, None, reason)
     # A category that no label shows is a class where some are missing; else it is left over from a larger table.
     declared = _is_categorical(known) and partly
-    return Target(
-        CLASSIFICATION, _sorted_classes(known.cat.categories if declared else known.unique().tolist()), reason
-    )
+    classes = known.cat.categories.tolist() if declared else known.unique().tolist()
+    if _is_categorical(known) and known.cat.ordered:
+        return Target(CLASSIFICATION, _checked_classes([c for c in known.cat.categories if c in classes]), reason)
+    return Target(CLASSIFICATION, _sorted_classes(classes), reason)
 
 
 def _looks_like(known: pd.Series, partly: bool, task: str | None) -> tuple[str, str]:
@@ -291,7 +293,14 @@ def _refuse_numbers_as_text(known: pd.Series) -> None:
 
 
 def _sorted_classes(classes: Any) -> np.ndarray:
-    """Classes as a sorted array.
+    """As :func:`_checked_classes`, sorted."""
+    array = np.sort(_checked_classes(classes))
+    array.flags.writeable = False
+    return array
+
+
+def _checked_classes(classes: Any) -> np.ndarray:
+    """Classes as an array, in the order given.
 
     Raises
     ------
@@ -316,7 +325,7 @@ def _sorted_classes(classes: Any) -> np.ndarray:
         )
     if len(set(values)) < len(values):
         raise InvalidLabel(f"The classes {shown(values)} hold one label twice.")
-    array = np.array(sorted(values))
+    array = np.array(values)
     array.flags.writeable = False
     return array
 

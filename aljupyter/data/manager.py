@@ -72,7 +72,7 @@ class DataManager:
     ----------
     task : {"classification", "regression"}
     classes : array or None
-        The labels of the classes, sorted: class c has code c.
+        The labels of the classes, sorted (ordered pandas categories: in their order): class c has code c.
     n_classes : int or None
     n_features : int
         Numbers that make up one point.

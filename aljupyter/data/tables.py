@@ -68,20 +68,26 @@ class TableSource(Source):
 
     def features(self, train: np.ndarray) -> Features:
         """All columns side by side, in the order of the table."""
+        unscaled, numbers = self.encoded(train)
+        if not numbers or self._preprocess is None:
+            return unscaled
+        values, note = standardise(unscaled.values, train, numbers)
+        return TensorFeatures(values, unscaled.names, (note, *unscaled.notes[1:]))
+
+    def encoded(self, train: np.ndarray) -> tuple[TensorFeatures, list[int]]:
+        """The features with numbers as they are, and which of their columns are numbers."""
         left_out = [name for name, kind in self._kinds.items() if kind == ID]
         blocks = {name: encode_column(self.raw[name], kind, train) for name, kind in self._kinds.items() if kind != ID}
         numbers = [name for name in blocks if self._kinds[name] == NUMBER]
         _require_finite({name: blocks[name].values[:, 0] for name in numbers})
         values, columns = _side_by_side(blocks, numbers)
         notes = [block.note for block in blocks.values() if block.note]
-        if numbers and self._preprocess is None:
+        if numbers:
             notes.insert(0, f"{len(numbers)} numbers as given")
-        elif numbers:
-            values, note = standardise(values, train, columns)
-            notes.insert(0, note)
         if left_out:
             notes.append(f"left out, naming rows only: {_listed(left_out)}")
-        return TensorFeatures(values, tuple(name for block in blocks.values() for name in block.names), tuple(notes))
+        names = tuple(name for block in blocks.values() for name in block.names)
+        return TensorFeatures(values, names, tuple(notes)), columns
 
     def display(self, index: int) -> dict[str, Any]:
         return {str(name): plain(self.raw[name].iloc[index]) for name in self.raw.columns if name != self._target}

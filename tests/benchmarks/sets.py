@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn import datasets
+
+import aljupyter as al
 
 Array = NDArray[np.float64]
 
@@ -52,23 +53,14 @@ def regression_sets(seed: int) -> dict[str, tuple[Array, Array]]:
         "branin": _branin(np.random.default_rng(seed)),
         "spiral": _spiral(np.random.default_rng(seed)),
     }
-    folder = data_folder()
-    if folder is not None:
-        derived = folder / "_derived_csv"
-        found |= {
-            "concrete": _split(pd.read_csv(derived / "concrete.csv"), 8),
-            "energy": _split(pd.read_csv(derived / "energy.csv"), 8),
-            "power": _split(pd.read_csv(derived / "power.csv"), 4),
-            "yacht": _split(pd.read_csv(folder / "yacht" / "yacht_hydrodynamics.data", sep=r"\s+", header=None), 6),
-            "airfoil": _split(pd.read_csv(folder / "airfoil" / "airfoil_self_noise.dat", sep=r"\s+", header=None), 5),
-            "wine": _split(pd.read_csv(folder / "wine" / "winequality-red.csv", sep=";"), 11),
-        }
+    if data_folder() is not None:
+        names = ["concrete", "energy", "power", "yacht", "airfoil", "wine_quality"]
+        found |= {name: _arrays(al.datasets.load(name)) for name in names}
     return found
 
 
-def _split(table: pd.DataFrame, n_features: int) -> tuple[Array, Array]:
-    values = table.dropna().to_numpy(dtype=np.float64)
-    return values[:, :n_features], values[:, n_features]
+def _arrays(dataset: al.datasets.Dataset) -> tuple[Array, Array]:
+    return dataset.x.numpy(), dataset.y.numpy()
 
 
 def _branin(rng: np.random.Generator) -> tuple[Array, Array]:

@@ -195,3 +195,16 @@ def test_a_series_of_another_index_is_paired_by_position_with_an_array():
 
 def test_one_known_class_is_said_in_the_repr():
     assert "one class only: 'a' 2" in repr(DataManager(np.eye(3), ["a", "a", None]))
+
+
+def test_ordered_categories_keep_their_order_and_others_are_sorted():
+    sizes = pd.Categorical(["small", "large", "medium", "small"], categories=["small", "medium", "large"], ordered=True)
+    target, y = read_labels(sizes, 4)
+    assert target.classes.tolist() == ["small", "medium", "large"] and y.tolist() == [0, 2, 1, 0]
+    target, y = read_labels(pd.Categorical(["small", "large", "small", "large"], categories=["small", "large"]), 4)
+    assert target.classes.tolist() == ["large", "small"] and y.tolist() == [1, 0, 1, 0]
+
+
+def test_numbers_of_a_reversed_table_are_read():
+    table = pd.DataFrame({"y": [0.5, 1.5, 2.5, 7.25]})
+    assert read_labels(table.iloc[::-1]["y"], 4)[1].tolist() == [7.25, 2.5, 1.5, 0.5]
