@@ -9,9 +9,14 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from aljupyter.errors import InvalidPosterior
+from aljupyter.errors import InvalidParameter, InvalidPosterior
+
+#: points whose covariance is factored at once for a joint draw: 70 MB, a quarter of a second
+MOST_FACTORED = 2048
 
 
 class JointCovariance(Protocol):
@@ -22,6 +27,17 @@ class JointCovariance(Protocol):
 
         Shape (C, R, K) where there is a latent function for each of C classes.
         """
+        ...
+
+
+class ClassDraws(Protocol):
+    """Draws of class probabilities that are made when they are asked for, and for some points at a time."""
+
+    #: of shape (S,), with a sum of one
+    weights_S: Tensor
+
+    def __call__(self, rows: slice) -> Tensor:
+        """Probabilities of shape (S, n, C) at these points of the posterior."""
         ...
 
 
@@ -48,11 +64,14 @@ class ClassPosterior:
         Covariances between points: of the latent functions behind the probabilities, not of the probabilities.
     provenance : str
         Where the uncertainty comes from, in words.
+    draws : ClassDraws, optional
+        The same as `probs_S_N_C`, one point at a time (not coupled), where holding all at once would take too much.
 
     Raises
     ------
     InvalidPosterior
-        Where a probability is NaN, negative, or rows do not sum to one.
+        Where a probability in `mean_N_C` is NaN, negative, or its rows do not sum to one; where draws or weights have
+        another shape, or weights are none. What the draws hold is checked by the measures that read them.
     """
 
     mean_N_C: Tensor
@@ -61,6 +80,7 @@ class ClassPosterior:
     coupled: bool = False
     joint: JointCovariance | None = None
     provenance: str = "unknown"
+    draws: ClassDraws | None = None
 
     def __post_init__(self) -> None:
         mean = self.mean_N_C
@@ -85,6 +105,17 @@ class ClassPosterior:
                 f"Draws have shape (S, N, C) = (S, {mean.shape[0]}, {mean.shape[1]}), "
                 f"got {tuple(self.probs_S_N_C.shape)}.",
             )
+        if self.weights_S is not None:
+            n_draws = 0 if self.probs_S_N_C is None else len(self.probs_S_N_C)
+            _require(
+                self.weights_S.shape == (n_draws,),
+                f"There must be one weight a draw: {n_draws} draws, weights of shape {tuple(self.weights_S.shape)}.",
+            )
+            weights = self.weights_S.detach().cpu().double()
+            _require(
+                bool((weights >= 0).all()) and 0 < float(weights.sum()) < math.inf,
+                f"Weights of draws are numbers of at least 0, not all of them 0; got {weights[:5].tolist()}.",
+            )
 
     def __len__(self) -> int:
         return self.mean_N_C.shape[0]
@@ -106,7 +137,7 @@ class RegressionPosterior:
     noise_N : Tensor of shape (N,), optional
         Variance of the observation noise.
     draws_S_N : Tensor of shape (S, N), optional
-        Draws of the latent function.
+        Draws of the latent function: each is one function, at all points.
     joint : JointCovariance, optional
         Covariances between points.
     provenance : str
@@ -138,6 +169,16 @@ class RegressionPosterior:
             _require(all(map(math.isfinite, (lowest, *others))), "The posterior holds NaN or infinite values.")
             if lowest < 0:
                 raise InvalidPosterior(f"Variances must not be negative, got {variance[variance < 0][:3].tolist()}.")
+        if self.noise_N is not None:
+            _require(
+                self.noise_N.shape == mean.shape,
+                f"There must be one noise variance a point: {len(mean)} points, shape {tuple(self.noise_N.shape)}.",
+            )
+        if self.draws_S_N is not None:
+            _require(
+                self.draws_S_N.ndim == 2 and self.draws_S_N.shape[1:] == mean.shape and len(self.draws_S_N) > 0,
+                f"Draws have shape (S, N) = (S, {len(mean)}), got {tuple(self.draws_S_N.shape)}.",
+            )
 
     def __len__(self) -> int:
         return self.mean_N.shape[0]
@@ -146,6 +187,84 @@ class RegressionPosterior:
     def std_N(self) -> Tensor:
         """Standard deviation of the latent function, shape (N,)."""
         return self.variance_N.sqrt()
+
+    def sample(self, k: int, generator: np.random.Generator | torch.Generator) -> Tensor:
+        """Draws of the latent function: each is one function, seen at all points, where the posterior can say so.
+
+        Where the model gave draws, k of these, none twice while they last. Otherwise, from `joint`, normal ones: exact
+        for up to `MOST_FACTORED` points. Of more, as many are chosen at random and drawn jointly, and each other one
+        given these: the distribution of a point, and its covariance with those, stay exact; two of the others depend
+        on each other through those alone. Without either, each point is drawn by itself: such a draw is no function of
+        the model's, it jumps between neighbours.
+
+        Parameters
+        ----------
+        k : int
+            1 or more.
+        generator : numpy.random.Generator or torch.Generator
+            The same state gives the same draws.
+
+        Returns
+        -------
+        Tensor of shape (k, N), float64, in units of the target
+            Without the noise of an observation.
+
+        Raises
+        ------
+        InvalidParameter
+            For a number of draws below one.
+
+        Examples
+        --------
+        >>> posterior = RegressionPosterior(torch.zeros(3), torch.tensor([0.0, 1.0, 4.0]))
+        >>> posterior.sample(1000, np.random.default_rng(0)).std(0).round().tolist()
+        [0.0, 1.0, 2.0]
+        """
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise InvalidParameter(f"The number of draws is a whole number of at least 1, got {k!r}.")
+        if isinstance(generator, torch.Generator):
+            seed = torch.randint(2**63 - 1, (), generator=generator, device=generator.device)
+            generator = np.random.default_rng(int(seed))
+        if self.draws_S_N is not None:
+            chosen_k = generator.choice(len(self.draws_S_N), int(k), replace=k > len(self.draws_S_N))
+            return _double(self.draws_S_N[torch.from_numpy(chosen_k).to(self.draws_S_N.device)])
+        z_k_N = torch.from_numpy(generator.standard_normal((int(k), len(self))))
+        if self.joint is None:
+            return _double(self.mean_N) + _double(self.std_N) * z_k_N
+        return _double(self.mean_N) + self._jointly_normal(self.joint, z_k_N, generator)
+
+    def _jointly_normal(self, joint: JointCovariance, z_k_N: Tensor, generator: np.random.Generator) -> Tensor:
+        """Normal draws about zero, (k, N): M points jointly, each other one given these."""
+        variance_N = _double(self.variance_N)
+        drawn_k_N = torch.zeros_like(z_k_N)
+        if not variance_N.any():
+            return drawn_k_N
+        first_M = torch.arange(len(self))
+        if len(self) > MOST_FACTORED:
+            first_M = torch.from_numpy(np.sort(generator.permutation(len(self))[:MOST_FACTORED]))
+        factor_M_M = _factor(_double(joint.cov(first_M, first_M)), float(variance_N.max()))
+        drawn_k_N[:, first_M] = z_k_N[:, first_M] @ factor_M_M.mT
+        if len(first_M) == len(self):
+            return drawn_k_N
+        others = torch.from_numpy(np.setdiff1d(np.arange(len(self)), first_M))
+        for other_B in others.split(MOST_FACTORED):
+            loads_M_B = torch.linalg.solve_triangular(factor_M_M, _double(joint.cov(first_M, other_B)), upper=False)
+            own_B = (variance_N[other_B] - loads_M_B.square().sum(0)).clamp_min(0).sqrt()
+            drawn_k_N[:, other_B] = z_k_N[:, first_M] @ loads_M_B + z_k_N[:, other_B] * own_B
+        return drawn_k_N
+
+
+def _double(values: Tensor) -> Tensor:
+    return values.detach().cpu().double()
+
+
+def _factor(cov_M_M: Tensor, scale: float) -> Tensor:
+    """Cholesky factor, with the least jitter that makes one possible: neighbours have almost the same value."""
+    for jitter in (0.0, *(scale * 10.0**k for k in range(-15, -1))):
+        factor_M_M, info = torch.linalg.cholesky_ex(cov_M_M + jitter * torch.eye(len(cov_M_M), dtype=cov_M_M.dtype))
+        if info == 0:
+            return factor_M_M
+    raise InvalidPosterior("The joint covariance of this posterior is not positive semidefinite, or holds NaN.")
 
 
 Posterior = ClassPosterior | RegressionPosterior

@@ -7,70 +7,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from aljupyter import informativeness
-from aljupyter.errors import WrongTask
-from aljupyter.informativeness.checks import class_posterior
+from aljupyter.errors import InvalidParameter, ModelError, NoLabels, WrongTask
+from aljupyter.informativeness.checks import check_goal, check_incumbent, check_xi, class_posterior
+from aljupyter.informativeness.features import Metric
 from aljupyter.posterior import RegressionPosterior
+from aljupyter.strategies.algebra import Limits, Measure
 from aljupyter.strategies.pool import Pool
 
-Limits = tuple[float | None, float | None]
+__all__ = [
+    "BALD",
+    "ClassProbability",
+    "Entropy",
+    "ExpectedImprovement",
+    "Greedy",
+    "LeastConfidence",
+    "Limits",
+    "Margin",
+    "Measure",
+    "Random",
+    "Ratio",
+    "RelativeDistance",
+    "Representativeness",
+    "StandardDeviation",
+    "Thompson",
+    "Variance",
+]
 
-
-class Measure:
-    """One number a point: how much its label would teach.
-
-    Subclasses implement :meth:`values`, or :meth:`__call__` where the posterior alone does not say it.
-    """
-
-    #: "classification", "regression" or None (both)
-    task: str | None = None
-    needs_model: bool = True
-    unit: str = ""
-
-    def values(self, posterior: Any) -> Tensor:
-        """The measure at the N points of a posterior, shape (N,).
-
-        Raises
-        ------
-        WrongTask
-            For a posterior of another task.
-        """
-        raise NotImplementedError
-
-    def __call__(self, pool: Pool) -> Tensor:
-        """The measure at the N points of a pool, shape (N,)."""
-        return self.values(pool.posterior)
-
-    def limits(self, n_classes: int | None) -> Limits:
-        """Smallest and largest value there can be, for colours that mean the same in every round; None: no bound."""
-        return None, None
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-    def __add__(self, other: Measure | float) -> Measure:
-        return _Combined("+", self, _as_measure(other))
-
-    def __radd__(self, other: float) -> Measure:
-        return _Combined("+", _as_measure(other), self)
-
-    def __sub__(self, other: Measure | float) -> Measure:
-        return _Combined("-", self, _as_measure(other))
-
-    def __rsub__(self, other: float) -> Measure:
-        return _Combined("-", _as_measure(other), self)
-
-    def __mul__(self, other: Measure | float) -> Measure:
-        return _Combined("*", self, _as_measure(other))
-
-    def __rmul__(self, other: float) -> Measure:
-        return _Combined("*", _as_measure(other), self)
+#: points of a pool that are read at once
+_PIECE = 8192
 
 
 class Entropy(Measure):
@@ -136,9 +106,6 @@ class ClassProbability(Measure):
     def limits(self, n_classes: int | None) -> Limits:
         return 0.0, 1.0
 
-    def __repr__(self) -> str:
-        return f"ClassProbability({self.code})"
-
 
 class Variance(Measure):
     """:func:`aljupyter.informativeness.variance`."""
@@ -173,6 +140,153 @@ class Greedy(Measure):
         return informativeness.greedy(posterior)
 
 
+class BALD(Measure):
+    """:func:`aljupyter.informativeness.bald`: what a label would say about the model, for both tasks."""
+
+    unit = "nats"
+
+    def values(self, posterior: Any) -> Tensor:
+        return informativeness.bald(posterior)
+
+    def limits(self, n_classes: int | None) -> Limits:
+        return 0.0, None if n_classes is None else math.log(n_classes)
+
+
+class ExpectedImprovement(Measure):
+    """:func:`aljupyter.informativeness.expected_improvement` over the best label so far.
+
+    Parameters
+    ----------
+    goal : {"max", "min"}
+        Whether large or small values of the target are sought.
+    xi : float
+        Improvement that does not count, in units of the target.
+    log : bool
+        Whether to give the logarithm, which still ranks where the improvement is too small for a number.
+    incumbent : float, optional
+        What is to be improved upon; the best label at hand where not given.
+
+    Raises
+    ------
+    InvalidParameter
+        For another goal, a negative `xi`, an `incumbent` that is not finite.
+    """
+
+    task = "regression"
+
+    def __init__(self, goal: str = "max", xi: float = 0.0, log: bool = False, incumbent: float | None = None):
+        self.goal, self.xi, self.log = check_goal(goal), check_xi(xi), log
+        self.incumbent = None if incumbent is None else check_incumbent(incumbent)
+
+    def __call__(self, pool: Pool) -> Tensor:
+        if self.incumbent is not None:
+            return self.values(pool.posterior)
+        if not len(pool.labelled):
+            raise NoLabels(
+                f"{self!r} is about the best label so far, and no point is labelled yet. Label some points first "
+                "(a model-free strategy such as Random() can choose them)."
+            )
+        labels = pool.labelled.y
+        return self._over(float(labels.max() if self.goal == "max" else labels.min()), pool.posterior)
+
+    def values(self, posterior: Any) -> Tensor:
+        if self.incumbent is None:
+            raise InvalidParameter(
+                "A posterior does not say which label is the best so far. Give it: ExpectedImprovement(incumbent=...)."
+            )
+        return self._over(self.incumbent, posterior)
+
+    def _over(self, incumbent: float, posterior: Any) -> Tensor:
+        return informativeness.expected_improvement(posterior, incumbent, self.xi, self.goal, self.log)
+
+    def limits(self, n_classes: int | None) -> Limits:
+        return (None, None) if self.log else (0.0, None)
+
+
+class Thompson(Measure):
+    """:func:`aljupyter.informativeness.thompson`: a function drawn from the posterior, another one each round.
+
+    ``-1 * Thompson()`` seeks small values.
+    """
+
+    task = "regression"
+
+    def __call__(self, pool: Pool) -> Tensor:
+        posterior: Any = pool.posterior
+        return informativeness.thompson(posterior, pool.generator("thompson"))
+
+    def values(self, posterior: Any) -> Tensor:
+        raise WrongTask("Thompson() draws a function in each round of a pool: a posterior alone does not say which.")
+
+
+class RelativeDistance(Measure):
+    """:func:`aljupyter.informativeness.relative_distance` to the nearest labelled point.
+
+    Parameters
+    ----------
+    metric : str or callable
+    embedding : {"inputs", "model"}
+        Between which vectors: the preprocessed features, which needs no model, or what the model makes of them.
+
+    Raises
+    ------
+    InvalidParameter
+        For another embedding.
+    """
+
+    needs_model = False
+
+    def __init__(self, metric: Metric = "euclidean", embedding: str = "inputs"):
+        if embedding not in ("inputs", "model"):
+            raise InvalidParameter(f'The embedding is "inputs" or "model", got {embedding!r}.')
+        self.metric, self.embedding = metric, embedding
+        self.needs_model = embedding == "model"
+
+    def __call__(self, pool: Pool) -> Tensor:
+        if not len(pool.labelled) and not self.needs_model:
+            return torch.zeros(len(pool), dtype=torch.float64)
+        embed = _embedding(pool) if self.needs_model else _inputs
+        reference_M_E = embed(pool.labelled.x)
+        pieces = [
+            informativeness.relative_distance(embed(x_B), reference_M_E, self.metric)
+            for x_B, _ in pool.unlabelled.chunks(_PIECE)
+        ]
+        return torch.cat([torch.zeros(0, dtype=torch.float64), *pieces])  # of an empty pool too
+
+    def values(self, posterior: Any) -> Tensor:
+        raise WrongTask(f"{self!r} scores points of a pool; it says nothing about a posterior.")
+
+    def limits(self, n_classes: int | None) -> Limits:
+        return 0.0, None
+
+
+class Representativeness(Measure):
+    """:func:`aljupyter.informativeness.representativeness` within the pool. Needs no model.
+
+    Parameters
+    ----------
+    n_clusters : int
+        As many as points are asked, to get one of each.
+    clusterer : scikit-learn clusterer, optional
+        `KMeans` where not given.
+    """
+
+    needs_model = False
+
+    def __init__(self, n_clusters: int = 1, clusterer: Any = None):
+        self.n_clusters, self.clusterer = n_clusters, clusterer
+
+    def __call__(self, pool: Pool) -> Tensor:
+        seed = int(pool.generator("clusters").integers(2**31))
+        return informativeness.representativeness(pool.unlabelled.x, self.n_clusters, self.clusterer, seed)
+
+    def values(self, posterior: Any) -> Tensor:
+        raise WrongTask(f"{self!r} scores points of a pool; it says nothing about a posterior.")
+
+    def limits(self, n_classes: int | None) -> Limits:
+        return None, 1.0
+
+
 class Random(Measure):
     """A seeded uniform draw a point: the baseline that every strategy has to beat. Needs no model."""
 
@@ -188,55 +302,14 @@ class Random(Measure):
         return 0.0, 1.0
 
 
-class _Constant(Measure):
-    needs_model = False
-
-    def __init__(self, value: float):
-        self.value = value
-
-    def values(self, posterior: Any) -> Tensor:
-        return torch.full((len(posterior),), self.value, dtype=torch.float64)
-
-    def __call__(self, pool: Pool) -> Tensor:
-        return torch.full((len(pool),), self.value, dtype=torch.float64)
-
-    def __repr__(self) -> str:
-        return f"{self.value:g}"
+def _inputs(x: Tensor) -> Tensor:
+    return x
 
 
-_OPERATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"+": torch.add, "-": torch.sub, "*": torch.mul}
-
-
-class _Combined(Measure):
-    """Two measures joined by ``+``, ``-`` or ``*``."""
-
-    def __init__(self, operator: str, left: Measure, right: Measure):
-        tasks = {measure.task for measure in (left, right)} - {None}
-        if len(tasks) > 1:
-            raise WrongTask(f"{left!r} is for {left.task} and {right!r} for {right.task}: they cannot be combined.")
-        self.operator, self.left, self.right = operator, left, right
-        self.task = next(iter(tasks), None)
-        self.needs_model = left.needs_model or right.needs_model
-
-    def values(self, posterior: Any) -> Tensor:
-        return _OPERATIONS[self.operator](self.left.values(posterior), self.right.values(posterior))
-
-    def __call__(self, pool: Pool) -> Tensor:
-        return _OPERATIONS[self.operator](self.left(pool), self.right(pool))
-
-    def __repr__(self) -> str:
-        left, right = repr(self.left), repr(self.right)
-        if self.operator == "*":  # parentheses only where precedence asks for them
-            left, right = (f"({text})" if isinstance(part, _Combined) and part.operator != "*" else text
-                           for part, text in ((self.left, left), (self.right, right)))  # fmt: skip
-        elif self.operator == "-" and isinstance(self.right, _Combined) and self.right.operator != "*":
-            right = f"({right})"
-        return f"{left} {self.operator} {right}"
-
-
-def _as_measure(value: object) -> Measure:
-    if isinstance(value, Measure):
-        return value
-    if isinstance(value, Real) and math.isfinite(float(value)):
-        return _Constant(float(value))
-    raise WrongTask(f"A measure combines with measures and finite numbers, got {value!r}.")
+def _embedding(pool: Pool) -> Callable[[Tensor], Tensor]:
+    if pool.model is None:
+        raise ModelError(
+            "Distances in a model's embedding ask the model, and no model is fitted yet. Label some points first, or "
+            'take RelativeDistance(embedding="inputs").'
+        )
+    return pool.model.embed

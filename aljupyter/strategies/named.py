@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from aljupyter.errors import UnknownStrategy
-from aljupyter.strategies import measures
+from aljupyter.strategies import features, measures
 from aljupyter.strategies.base import Strategy, UpperConfidenceBound, as_strategy
+from aljupyter.strategies.representative import Representative
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,12 +19,33 @@ _NAMED: dict[str, Callable[..., Strategy | measures.Measure]] = {
     "entropy": measures.Entropy,
     "least_confidence": measures.LeastConfidence,
     "ratio": measures.Ratio,
+    "bald": measures.BALD,
     "variance": measures.Variance,
     "greedy": measures.Greedy,
     "upper_confidence_bound": UpperConfidenceBound,
+    "expected_improvement": measures.ExpectedImprovement,
+    "thompson": measures.Thompson,
+    "relative_distance": measures.RelativeDistance,
+    "representative": Representative,
+    "k_center": features.KCenter,
+    "gsx": features.GSx,
+    "typiclust": features.TypiClust,
+    "prob_cover": features.ProbCover,
+    "max_herding": features.MaxHerding,
     "random": measures.Random,
 }
-_SHORT = {"ucb": "upper_confidence_bound"}
+_SHORT = {
+    "core_set": "k_center",
+    "coreset": "k_center",
+    "kcenter": "k_center",
+    "maxherding": "max_herding",
+    "probcover": "prob_cover",
+    "typi_clust": "typiclust",
+    "ei": "expected_improvement",
+    "representativeness": "representative",
+    "thompson_sampling": "thompson",
+    "ucb": "upper_confidence_bound",
+}
 
 
 def get(name: str, **parameters: Any) -> Strategy:

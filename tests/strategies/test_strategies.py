@@ -98,9 +98,16 @@ def test_scores_are_never_nan_or_of_another_length():
 def test_names_lead_to_strategies_and_back():
     for row in s.catalogue().itertuples():
         assert repr(s.get(row.name)) == row.definition
-    assert s.names("regression") == ["least_confidence", "variance", "greedy", "upper_confidence_bound", "random"]
-    assert s.names("classification") == ["margin", "entropy", "least_confidence", "ratio", "random"]
+    of_regression = {"least_confidence", "variance", "greedy", "upper_confidence_bound", "expected_improvement"}
+    of_both = {"bald", "relative_distance", "representative", "random"}
+    assert set(s.names("regression")) >= of_regression | {"thompson"} | of_both
+    assert set(s.names("classification")) >= {"margin", "entropy", "least_confidence", "ratio"} | of_both
+    assert not {"margin", "entropy", "ratio"} & set(s.names("regression"))
+    assert not {"variance", "greedy", "thompson"} & set(s.names("classification"))
     assert repr(s.get("UCB", weight=3)) == "Greedy() + 3 * StandardDeviation()"
+    assert repr(s.get("ei", goal="min")) == "ExpectedImprovement(goal='min')"
+    assert repr(s.get("Thompson sampling")) == "Thompson()"
+    assert repr(s.get("representativeness")) == "Representative()"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
@@ -115,7 +122,7 @@ def test_a_strategy_for_the_other_task_is_refused():
         s.as_strategy("margin", "classification")
 
 
-@pytest.mark.parametrize("name", [name for name in s.names("classification") if name != "random"])
+@pytest.mark.parametrize("name", ["margin", "entropy", "least_confidence", "ratio"])
 def test_limits_hold_what_a_measure_can_be(name):
     measure = s.get(name).measure
     low, high = measure.limits(3)

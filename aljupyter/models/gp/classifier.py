@@ -218,9 +218,18 @@ class GPClassifier(ClassifierMixin, GPEstimator):
         ------
         NotFitted, WrongShape, NonFiniteFeatures
         """
+        return self.from_latent(self.latent(X))
+
+    def latent(self, X: ArrayLike | Tensor) -> list[tuple[Array, Array]]:
+        """Mean and variance, (M,) each, of the latent functions: one for two classes, else one a class.
+
+        Raises
+        ------
+        NotFitted, WrongShape, NonFiniteFeatures
+        """
         check_fitted(self)
         x_M_D = check_features(self, X, reset=False, device=self.device)
-        return self.from_latent([model.latent(x_M_D, self.predict_dtype) for model in self.models_])
+        return [model.latent(x_M_D, self.predict_dtype) for model in self.models_]
 
     def from_latent(self, moments: Sequence[tuple[Array, Array]]) -> NDArray[np.float64]:
         """Class probabilities, (M, C), from each latent function's mean and variance, (M,) each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from aljupyter.errors import ModelError, NoLabels, NotFitted
 from aljupyter.models.base import ModelManager, State
 from aljupyter.models.gp.arrays import Array, as_tensor
 from aljupyter.models.gp.classifier import GPClassifier
+from aljupyter.models.gp.draws import LatentDraws
 from aljupyter.models.gp.joint import LatentJoint
 from aljupyter.models.gp.regressor import GPRegressor
 from aljupyter.models.gp.running import Running, RunningCovariances, RunningPredictions
@@ -99,7 +101,8 @@ class GPManager(ModelManager):
                 mean_N_C = np.empty((len(x), self._n_classes or len(estimator.classes_)))
                 for piece, x_M_D in self._pieces(x):
                     mean_N_C[piece] = self._of_all_classes(estimator.predict_proba(x_M_D), estimator)
-            return ClassPosterior(torch.from_numpy(mean_N_C), joint=joint, provenance="Laplace GP")
+            draws = LatentDraws(estimator, x, self.embed, partial(self._of_all_classes, estimator=estimator))
+            return ClassPosterior(torch.from_numpy(mean_N_C), draws=draws, joint=joint, provenance="Laplace GP")
         if running is not None:
             mean_N, variance_N = estimator.in_target_units(*running[0])
         else:
