@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -170,7 +171,9 @@ def from_openml(data_id: str, cache: str | os.PathLike[str] | None = None, targe
         raise UnknownDataset(f"'{OPENML}{data_id}' has no number; an OpenML dataset is '{OPENML}1464', say.")
     home = os.path.join(cache if cache is not None else default_cache(), "openml")
     try:
-        bunch = fetch_openml(data_id=int(data_id), as_frame=True, parser="auto", data_home=home)
+        with warnings.catch_warnings():  # it tries again, and says so each time; what counts is said by the error
+            warnings.filterwarnings("ignore", message="A network error occurred|Invalid cache")
+            bunch = fetch_openml(data_id=int(data_id), as_frame=True, parser="auto", data_home=home)
     except PermissionError as error:
         raise CacheNotWritable(
             f"The cache {home} cannot be written to ({error}). Give another: cache=folder."

@@ -1,6 +1,7 @@
 """Data of OpenML, by a stand-in for scikit-learn's download, and of Hugging Face, by a stand-in and by the library."""
 
 import sys
+import warnings
 from urllib.error import HTTPError, URLError
 
 import numpy as np
@@ -131,6 +132,19 @@ def test_what_goes_wrong_at_openml_is_a_named_error(openml, error, ours, says):
     openml.answer["error"] = error
     with pytest.raises(ours, match=says):
         load("openml:1464")
+
+
+def test_what_scikit_learn_says_while_it_tries_again_is_not_put_out(monkeypatch):
+    def fetch(**how):
+        warnings.warn("A network error occurred while downloading https://www.openml.org. Retrying...", stacklevel=2)
+        warnings.warn("Invalid cache, redownloading file to 1464.gz", RuntimeWarning, stacklevel=2)
+        raise URLError("no network")
+
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch)
+    with warnings.catch_warnings(record=True) as seen, pytest.raises(DownloadFailed):
+        warnings.simplefilter("always")
+        load("openml:1464")
+    assert seen == []
 
 
 def test_scikit_learn_still_says_not_found_by_this_name():
