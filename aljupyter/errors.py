@@ -144,7 +144,11 @@ class InvalidPosterior(AlJupyterError, ValueError):
     """Probabilities or moments that cannot be: negative, NaN, not summing to one, of unequal length."""
 
 
-class NoDraws(AlJupyterError, ValueError):
+class ModelLacks(ModelError):
+    """A strategy needs something of the model that this one does not have."""
+
+
+class NoDraws(ModelLacks):
     """A measure needs draws from the posterior, and the model gives none."""
 
 
@@ -165,6 +169,14 @@ class QuerySizeError(AlJupyterError, ValueError):
 
 class EmptyPool(QuerySizeError):
     """Every point of the pool is labelled."""
+
+
+class QuotaError(QuerySizeError):
+    """A batch of this size cannot keep its quota."""
+
+
+class InvalidSelection(AlJupyterError, ValueError):
+    """A strategy chose points that are not to be had, or not as many as were asked."""
 
 
 class InvalidScores(AlJupyterError, ValueError):
@@ -207,3 +219,10 @@ class OracleError(AlJupyterError, RuntimeError):
 
 class ViewError(AlJupyterError, ValueError):
     """A view was asked for something that it cannot show."""
+
+
+# --- warnings -------------------------------------------------------------------------------------------------------
+
+
+class RedundantBatch(UserWarning):
+    """A batch was chosen by scores alone, of a kind whose highest are known to be much the same point."""

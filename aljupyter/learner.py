@@ -26,7 +26,7 @@ from aljupyter.performance import Measurer
 from aljupyter.records import Event, Fitted, History, Query, RoundRecord, Scores, frozen_array, in_number, in_words
 from aljupyter.sizes import BatchSizes, check_size, schedule
 from aljupyter.standing import Standing
-from aljupyter.strategies import Measure, Pool, Strategy, as_strategy, default
+from aljupyter.strategies import Measure, Pool, Strategy, as_strategy, asking, default
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +111,11 @@ class ActiveLearner(Standing):
             self._strategy = as_strategy(strategy, self.data.task)
             self._observers.tell("strategy")
 
+    @property
+    def asks_model(self) -> bool:
+        """Whether the strategy will ask the model for the next query, and so needs it fitted."""
+        return self._strategy.asks_model(self._pool(None))
+
     # --- one round, in four words -----------------------------------------------------------------------------------
 
     def fit(self, control: Control | None = None) -> Fitted:
@@ -149,13 +154,14 @@ class ActiveLearner(Standing):
 
         Raises
         ------
-        QuerySizeError
-            If n is not a whole number from 1 to the size of the pool.
+        QuerySizeError, QuotaError
+            If n is not a whole number from 1 to the size of the pool, or no n points keep the strategy's quota.
         """
         with self.turn:
             check_size(n, len(self.data.unlabelled))
-            pool, scores = self._score(control)
-            return self._select(pool, scores, n)
+            asking.check(self._strategy, self._pool(None), n)
+            pool, scores = self._score(control, n)
+            return asking.choose(self._strategy, pool, n, scores)
 
     def label(self, query: Query | Sequence[int] | np.ndarray, labels: Any = None) -> RoundRecord:
         """Label points: ask the oracle, or take the labels given. This ends the round.
@@ -194,6 +200,7 @@ class ActiveLearner(Standing):
         control = control or Control()
         with self.turn:
             check_size(n, len(self.data.unlabelled))
+            asking.check(self._strategy, self._pool(None), n)
             clock = time.perf_counter()
             timings = {}
 
@@ -205,12 +212,12 @@ class ActiveLearner(Standing):
                 control.check()
 
             control.progress(0.0, f"round {self.round}: fitting on {in_number(self.n_labels, 'label')}")
-            if self._strategy.needs_model or self._can_fit():
+            if self.asks_model or self._can_fit():
                 self.fit(control)
             lap("fit", 0.7, f"round {self.round}: scoring {in_number(len(self.data.unlabelled), 'point')}")
-            pool, scores = self._score(control)
+            pool, scores = self._score(control, n)
             lap("score", 0.9, f"round {self.round}: choosing {n}")
-            query = self._select(pool, scores, n)
+            query = asking.choose(self._strategy, pool, n, scores)
             lap("select", 0.95, f"round {self.round}: labelling")
             record = self._label(query, None, timings)
             control.progress(1.0, f"round {record.round} done")
@@ -319,20 +326,16 @@ class ActiveLearner(Standing):
         self._fitted_on = self._labels_key()
         return True
 
-    def _score(self, control: Control | None) -> tuple[Pool, Scores]:
+    def _score(self, control: Control | None, n: int = 1) -> tuple[Pool, Scores]:
         if self.pool_is_empty:
             raise EmptyPool("Every point of the pool is labelled: there is nothing left to ask.")
-        if self._strategy.needs_model:
+        if self.asks_model:
             self.fit(control)
-        unlabelled = self.data.unlabelled
-        model = self.model if self.is_current else None
-        pool = Pool(unlabelled, self.data.labelled, model, self.seed, self.round)
-        return pool, Scores(unlabelled.indices, frozen_array(self._strategy.score(pool)), repr(self._strategy))
+        pool = self._pool(self.model if self.is_current else None)
+        return pool, asking.score(self._strategy, pool, n)
 
-    def _select(self, pool: Pool, scores: Scores, n: int) -> Query:
-        chosen = self._strategy.select(pool, int(n), scores.values)
-        indices, values = frozen_array(scores.indices[chosen]), frozen_array(scores.values[chosen])
-        return Query(indices, values, self.round, scores.strategy, scores)
+    def _pool(self, model: ModelManager | None) -> Pool:
+        return Pool(self.data.unlabelled, self.data.labelled, model, self.seed, self.round, raw=self.data.raw)
 
     def _label(self, query: Query | Sequence[int] | np.ndarray, labels: Any, timings: dict[str, float]) -> RoundRecord:
         clock = time.perf_counter()

@@ -6,6 +6,7 @@ Dimension suffixes of names: N points, C classes, S draws, D features.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aljupyter.errors import InvalidParameter, InvalidPosterior
+from aljupyter.errors import InvalidParameter, InvalidPosterior, NoDraws
 
 #: points whose covariance is factored at once for a joint draw: 70 MB, a quarter of a second
 MOST_FACTORED = 2048
@@ -37,7 +38,17 @@ class ClassDraws(Protocol):
     weights_S: Tensor
 
     def __call__(self, rows: slice) -> Tensor:
-        """Probabilities of shape (S, n, C) at these points of the posterior."""
+        """Probabilities of shape (S, n, C) at these points of the posterior, each point by itself."""
+        ...
+
+    def functions(self, k: int, generator: np.random.Generator, rows: Tensor) -> Tensor:
+        """Probabilities of shape (k, n, C) at some points: each draw is one function, at all of them.
+
+        Raises
+        ------
+        NoDraws
+            Where a model cannot say that.
+        """
         ...
 
 
@@ -123,6 +134,48 @@ class ClassPosterior:
     @property
     def n_classes(self) -> int:
         return self.mean_N_C.shape[1]
+
+    def sample(self, k: int, generator: np.random.Generator, rows: Tensor | None = None) -> Tensor:
+        """Draws of class probabilities: each is one function, seen at all points.
+
+        Where the model gave coupled draws, k of these, by their weights, none twice while they last. Otherwise what
+        its `draws` say of functions.
+
+        Parameters
+        ----------
+        k : int
+            1 or more.
+        generator : numpy.random.Generator
+        rows : Tensor of int64, shape (n,), optional
+            Positions of some points; all where not given.
+
+        Returns
+        -------
+        Tensor of shape (k, n, C), float64
+
+        Raises
+        ------
+        InvalidParameter
+            For a number of draws below one.
+        NoDraws
+            Where there are none of that kind: draws of each point by itself do not say what two points have in common.
+        """
+        _check_number(k)
+        if self.probs_S_N_C is not None and self.coupled:
+            n_draws = len(self.probs_S_N_C)
+            shares = (
+                None if self.weights_S is None else (self.weights_S.double() / self.weights_S.double().sum()).numpy()
+            )
+            n_possible = n_draws if shares is None else int((shares > 0).sum())
+            chosen_k = torch.from_numpy(generator.choice(n_draws, int(k), replace=k > n_possible, p=shares))
+            drawn = self.probs_S_N_C[chosen_k]
+            return _double(drawn if rows is None else drawn[:, rows])
+        if self.draws is None or self.probs_S_N_C is not None:
+            raise NoDraws(
+                f"This posterior ({self.provenance}) has no draws that are one function at all points, as an ensemble "
+                f"or a GP gives them."
+            )
+        return self.draws.functions(int(k), generator, torch.arange(len(self)) if rows is None else rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,8 +273,7 @@ class RegressionPosterior:
         >>> posterior.sample(1000, np.random.default_rng(0)).std(0).round().tolist()
         [0.0, 1.0, 2.0]
         """
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise InvalidParameter(f"The number of draws is a whole number of at least 1, got {k!r}.")
+        _check_number(k)
         if isinstance(generator, torch.Generator):
             seed = torch.randint(2**63 - 1, (), generator=generator, device=generator.device)
             generator = np.random.default_rng(int(seed))
@@ -231,27 +283,49 @@ class RegressionPosterior:
         z_k_N = torch.from_numpy(generator.standard_normal((int(k), len(self))))
         if self.joint is None:
             return _double(self.mean_N) + _double(self.std_N) * z_k_N
-        return _double(self.mean_N) + self._jointly_normal(self.joint, z_k_N, generator)
+        return _double(self.mean_N) + jointly_normal(self.joint.cov, self.variance_N, z_k_N, generator)
 
-    def _jointly_normal(self, joint: JointCovariance, z_k_N: Tensor, generator: np.random.Generator) -> Tensor:
-        """Normal draws about zero, (k, N): M points jointly, each other one given these."""
-        variance_N = _double(self.variance_N)
-        drawn_k_N = torch.zeros_like(z_k_N)
-        if not variance_N.any():
-            return drawn_k_N
-        first_M = torch.arange(len(self))
-        if len(self) > MOST_FACTORED:
-            first_M = torch.from_numpy(np.sort(generator.permutation(len(self))[:MOST_FACTORED]))
-        factor_M_M = _factor(_double(joint.cov(first_M, first_M)), float(variance_N.max()))
-        drawn_k_N[:, first_M] = z_k_N[:, first_M] @ factor_M_M.mT
-        if len(first_M) == len(self):
-            return drawn_k_N
-        others = torch.from_numpy(np.setdiff1d(np.arange(len(self)), first_M))
-        for other_B in others.split(MOST_FACTORED):
-            loads_M_B = torch.linalg.solve_triangular(factor_M_M, _double(joint.cov(first_M, other_B)), upper=False)
-            own_B = (variance_N[other_B] - loads_M_B.square().sum(0)).clamp_min(0).sqrt()
-            drawn_k_N[:, other_B] = z_k_N[:, first_M] @ loads_M_B + z_k_N[:, other_B] * own_B
+
+def jointly_normal(
+    cov: Callable[[Tensor, Tensor], Tensor],
+    variance_N: Tensor,
+    z_k_N: Tensor,
+    generator: np.random.Generator,
+    most: int = MOST_FACTORED,
+) -> Tensor:
+    """Normal draws about zero, (k, N): up to `most` points jointly, each other one given these.
+
+    Parameters
+    ----------
+    cov : callable
+        Covariance (R, K) between points given by their positions, (R,) and (K,).
+    variance_N : Tensor of shape (N,)
+    z_k_N : Tensor of shape (k, N)
+        Standard normal.
+    generator : numpy.random.Generator
+        Chooses the points that are drawn jointly.
+    """
+    variance_N, drawn_k_N = _double(variance_N), torch.zeros_like(z_k_N)
+    if not variance_N.any():
         return drawn_k_N
+    first_M = torch.arange(len(variance_N))
+    if len(variance_N) > most:
+        first_M = torch.from_numpy(np.sort(generator.permutation(len(variance_N))[:most]))
+    factor_M_M = _factor(_double(cov(first_M, first_M)), float(variance_N.max()))
+    drawn_k_N[:, first_M] = z_k_N[:, first_M] @ factor_M_M.mT
+    if len(first_M) == len(variance_N):
+        return drawn_k_N
+    others = torch.from_numpy(np.setdiff1d(np.arange(len(variance_N)), first_M))
+    for other_B in others.split(most):
+        loads_M_B = torch.linalg.solve_triangular(factor_M_M, _double(cov(first_M, other_B)), upper=False)
+        own_B = (variance_N[other_B] - loads_M_B.square().sum(0)).clamp_min(0).sqrt()
+        drawn_k_N[:, other_B] = z_k_N[:, first_M] @ loads_M_B + z_k_N[:, other_B] * own_B
+    return drawn_k_N
+
+
+def _check_number(k: object) -> None:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise InvalidParameter(f"The number of draws is a whole number of at least 1, got {k!r}.")
 
 
 def _double(values: Tensor) -> Tensor:

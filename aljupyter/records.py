@@ -13,21 +13,13 @@ from torch import Tensor
 
 from aljupyter.models.base import State
 from aljupyter.posterior import Posterior
+from aljupyter.strategies.query import Query, Scores, frozen_array, in_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def frozen_array(values: Any) -> np.ndarray:
-    """A copy that cannot be written to."""
-    array = np.array(values)
-    array.setflags(write=False)
-    return array
-
-
-def in_number(n: int, noun: str) -> str:
-    """``1 label``, ``2 labels``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+__all__ = ["Event", "Fitted", "History", "Query", "RoundRecord", "Scores", "frozen_array", "in_number", "in_words"]
 
 
 def in_words(metrics: Mapping[str, float]) -> str:
@@ -53,76 +45,6 @@ class Fitted:
         return (
             f"Model of round {self.round}, fitted on {in_number(self.n_labels, 'label')}; {self.measured_on}: {numbers}"
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """One score for each unlabelled point.
-
-    Attributes
-    ----------
-    indices : array of shape (N,)
-        The dataset's own, ascending.
-    values : array of shape (N,)
-        Higher is asked first.
-    strategy : str
-    """
-
-    indices: np.ndarray
-    values: np.ndarray
-    strategy: str
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def best(self, k: int = 5) -> list[int]:
-        """Indices of the k highest scores."""
-        return self.indices[np.argsort(-self.values, kind="stable")[:k]].tolist()
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a point, highest score first: columns ``index`` and ``score``."""
-        import pandas as pd
-
-        frame = pd.DataFrame({"index": self.indices, "score": self.values})
-        return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
-
-    def __repr__(self) -> str:
-        if not len(self):
-            return f"Scores of no point by {self.strategy}: the pool is empty"
-        return (
-            f"Scores of {in_number(len(self), 'point')} by {self.strategy}: from {self.values.min():.3g} to "
-            f"{self.values.max():.3g}, highest at {', '.join(map(str, self.best(3)))}"
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Query:
-    """Points to ask.
-
-    Attributes
-    ----------
-    indices : array of shape (n,)
-        The dataset's own, most informative first.
-    scores : array of shape (n,)
-    round : int
-    strategy : str
-    pool : Scores
-        Of the whole pool that the query was chosen from.
-    """
-
-    indices: np.ndarray
-    scores: np.ndarray
-    round: int
-    strategy: str
-    pool: Scores = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __repr__(self) -> str:
-        asked = ", ".join(f"{i} ({s:.3g})" for i, s in zip(self.indices[:8], self.scores[:8], strict=True))
-        more = f" and {len(self) - 8} more" if len(self) > 8 else ""
-        return f"Query of round {self.round} by {self.strategy}: point (score) {asked}{more}"
 
 
 @dataclass(frozen=True, eq=False)

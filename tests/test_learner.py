@@ -22,7 +22,9 @@ def blobs(n=60, classes=2, seed=0):
 @pytest.fixture
 def learner():
     x, y = blobs()
-    return al.ActiveLearner(al.DataManager(x, y, test=0.25, labelled=6, seed=0), NearestMean(), seed=0)
+    return al.ActiveLearner(
+        al.DataManager(x, y, test=0.25, labelled=6, seed=0), NearestMean(), al.strategies.Margin(), seed=0
+    )
 
 
 @pytest.fixture
@@ -282,7 +284,7 @@ def test_an_oracle_without_an_answer_says_what_to_do():
 
 def test_nothing_can_be_fitted_without_labels(learner):
     x, y = blobs()
-    empty = al.ActiveLearner(al.DataManager(x, y, labelled=0), NearestMean())
+    empty = al.ActiveLearner(al.DataManager(x, y, labelled=0), NearestMean(), al.strategies.Margin())
     for call in (empty.fit, empty.score, empty.step):
         with pytest.raises(errors.NoLabels, match="model-free"):
             call()
@@ -290,6 +292,35 @@ def test_nothing_can_be_fitted_without_labels(learner):
     with pytest.raises(errors.OneClassOnly):
         one_class.fit()
     assert one_class.n_labels == 3
+
+
+def test_where_none_is_named_the_default_strategy_starts_from_no_label():
+    x, y = blobs()
+    learner = al.ActiveLearner(al.DataManager(x, y, test=0.2, labelled=0), NearestMean())
+    assert repr(learner.strategy) == "Auto()"
+    records = learner.run(rounds=5, n=6)
+    assert records[0].metrics == {} and records[-1].metrics
+    assert records[0].strategy == "Auto(): TypiClust, to start" and "margin" in records[-1].strategy
+    assert learner.n_labels == 30
+
+
+def test_a_query_says_why(learner):
+    learner.strategy = al.strategies.Entropy() + 0.1 * al.strategies.Random()
+    query = learner.query(3)
+    terms = query.why["terms"]
+    assert set(terms) == {"Entropy()", "Random()"}
+    np.testing.assert_allclose(terms["Entropy()"] + 0.1 * terms["Random()"], query.scores)
+    x, labelled = learner.data.subset(query.indices).x, learner.data.labelled
+    distances = np.linalg.norm(x[:, None].numpy() - labelled.x.numpy(), axis=2)
+    np.testing.assert_array_equal(query.why["nearest_labelled"], labelled.indices[distances.argmin(1)])
+    np.testing.assert_allclose(query.why["distance"], distances.min(1))
+
+
+def test_a_quota_that_cannot_be_kept_is_refused_before_the_fit(learner):
+    learner.strategy = al.strategies.Margin().within(quota=al.strategies.AtMost(1, np.arange(60) % 2))
+    with pytest.raises(errors.QuotaError, match="Ask for 2"):
+        learner.step(3)
+    assert not learner.model.is_fitted and learner.round == 0
 
 
 def test_cancelling_a_run_keeps_whole_rounds_only(learner):
@@ -544,6 +575,7 @@ def test_before_label_predictions_are_those_of_the_model_that_asked(learner):
 
 
 def test_the_hit_ratio_is_the_share_of_the_best_found(regression):
+    regression.strategy = al.strategies.Greedy()
     data = regression.data
     values = data.truth(data.train.indices).numpy()
     best = data.train.indices[np.argsort(-values)[: int(np.ceil(0.1 * len(values)))]]

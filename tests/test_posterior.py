@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from aljupyter import posterior as posterior_module
-from aljupyter.errors import InvalidParameter, InvalidPosterior
+from aljupyter.errors import InvalidParameter, InvalidPosterior, NoDraws
 from aljupyter.posterior import ClassPosterior, RegressionPosterior
 
 
@@ -155,3 +155,38 @@ def test_a_covariance_that_is_none_is_refused():
     broken = RegressionPosterior(torch.zeros(2), torch.ones(2), joint=Covariance([[1.0, 5.0], [5.0, 1.0]]))
     with pytest.raises(InvalidPosterior, match="semidefinite"):
         broken.sample(1, np.random.default_rng(0))
+
+
+# --- draws of class probabilities that are one function ---------------------------------------------------------------
+
+
+def coupled(seed=0, weights=None):
+    probs_S_N_C = torch.from_numpy(np.random.default_rng(seed).dirichlet([1, 1, 1], (5, 4)))
+    return ClassPosterior(probs_S_N_C.mean(0), probs_S_N_C, weights, coupled=True)
+
+
+def test_coupled_draws_are_given_out_none_twice_while_they_last():
+    posterior = coupled()
+    drawn = posterior.sample(5, np.random.default_rng(0))
+    order = [int((posterior.probs_S_N_C == draw).all((1, 2)).nonzero()) for draw in drawn]
+    assert sorted(order) == [0, 1, 2, 3, 4]
+    assert posterior.sample(12, np.random.default_rng(0)).shape == (12, 4, 3)
+    rows = torch.tensor([3, 1])
+    torch.testing.assert_close(posterior.sample(5, np.random.default_rng(0), rows), drawn[:, rows])
+
+
+def test_coupled_draws_come_by_their_weights():
+    posterior = coupled(weights=torch.tensor([0.0, 3.0, 1.0, 0.0, 0.0]))
+    drawn = posterior.sample(4000, np.random.default_rng(0))
+    heavy = (drawn == posterior.probs_S_N_C[1]).all(2).all(1).double().mean()
+    assert abs(float(heavy) - 0.75) < 0.03
+
+
+def test_draws_of_each_point_by_itself_are_no_functions():
+    one_by_one = ClassPosterior(torch.full((2, 2), 0.5), torch.full((3, 2, 2), 0.5))
+    with pytest.raises(NoDraws, match="one function at all points"):
+        one_by_one.sample(2, np.random.default_rng(0))
+    with pytest.raises(NoDraws):
+        ClassPosterior(torch.full((2, 2), 0.5)).sample(2, np.random.default_rng(0))
+    with pytest.raises(InvalidParameter, match="number of draws"):
+        coupled().sample(0, np.random.default_rng(0))

@@ -61,16 +61,28 @@ class Subset(Dataset[tuple[Tensor, Tensor]]):
 
     def relabelled(self, y: Tensor) -> Subset:
         """The same points with other labels; what was materialised is shared."""
-        other = Subset(
-            self._features,
-            self.indices,
-            y,
-            task=self.task,
-            n_classes=self.n_classes,
-            memory_budget=self.memory_budget,
-        )
+        other = self._like(self.indices, y)
         other._x = self._x
         return other
+
+    def part(self, positions: np.ndarray) -> Subset:
+        """The view of some points of this one, given by their positions, in that order."""
+        rows = torch.from_numpy(np.asarray(positions, dtype=np.int64))
+        other = self._like(self.indices[rows.numpy()], self.y[rows])
+        other._x = None if self._x is None else self._x[rows]
+        return other
+
+    def joined(self, other: Subset, y: Tensor) -> Subset:
+        """The view of these points and of another view's, which have the labels `y`, of shape (len(other),)."""
+        both = self._like(np.concatenate([self.indices, other.indices]), torch.cat([self.y, y.to(self.y)]))
+        if self._x is not None and other._x is not None:
+            both._x = torch.cat([self._x, other._x])
+        return both
+
+    def _like(self, indices: np.ndarray, y: Tensor) -> Subset:
+        return Subset(
+            self._features, indices, y, task=self.task, n_classes=self.n_classes, memory_budget=self.memory_budget
+        )
 
     def __len__(self) -> int:
         return len(self.indices)

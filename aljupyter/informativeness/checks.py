@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,8 @@ def check_incumbent(incumbent: float) -> float:
     InvalidParameter
         If it is not finite.
     """
-    if not math.isfinite(incumbent):
-        raise InvalidParameter(f"The incumbent is the best value so far, a finite number; got {incumbent}.")
+    if not isinstance(incumbent, Real) or not math.isfinite(incumbent):
+        raise InvalidParameter(f"The incumbent is the best value so far, a finite number; got {incumbent!r}.")
     return float(incumbent)
 
 
@@ -128,8 +129,8 @@ def check_xi(xi: float) -> float:
     InvalidParameter
         If it is negative or not finite.
     """
-    if not (math.isfinite(xi) and xi >= 0):
-        raise InvalidParameter(f"xi is an improvement in units of the target, a number of at least 0; got {xi}.")
+    if not isinstance(xi, Real) or not (math.isfinite(xi) and xi >= 0):
+        raise InvalidParameter(f"xi is an improvement in units of the target, a number of at least 0; got {xi!r}.")
     return xi
 
 
@@ -141,6 +142,6 @@ def check_weight(weight: float) -> float:
     InvalidParameter
         If it is negative or not finite.
     """
-    if not (math.isfinite(weight) and weight >= 0):
-        raise InvalidParameter(f"The weight of the upper confidence bound is a number of at least 0, got {weight}.")
+    if not isinstance(weight, Real) or not (math.isfinite(weight) and weight >= 0):
+        raise InvalidParameter(f"The weight of the upper confidence bound is a number of at least 0, got {weight!r}.")
     return weight

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from aljupyter.control import Control
 from aljupyter.data.subset import Subset
+from aljupyter.errors import ModelLacks
 from aljupyter.models.metrics import evaluate_posterior
 from aljupyter.posterior import Posterior
 
@@ -85,6 +86,33 @@ class ModelManager(ABC):
         """Representation of points for distances, shape (N, E): where not overridden the inputs, an image as a row."""
         points = x.x if isinstance(x, Subset) else x
         return points.flatten(1)
+
+    def gradient_embed(self, x: Tensor | Subset, posterior: Posterior | None = None) -> tuple[Tensor, Tensor]:
+        """Gradients of the loss by the weights of the last layer, as if the likeliest label were true, in two factors.
+
+        The gradient at a point is the outer product of its rows of the two (Ash et al. 2020, arXiv:1906.03671,
+        equation 1), which is never formed: it has C x E numbers.
+
+        Parameters
+        ----------
+        x : Tensor of shape (N, ...) or Subset
+        posterior : Posterior, optional
+            What :meth:`posterior` says of these points, where it is known.
+
+        Returns
+        -------
+        residual_N_C : Tensor of shape (N, C)
+            p - onehot(argmax p), by the cross-entropy of a softmax. In regression of shape (N, 1), ones: the gradient
+            of the prediction itself.
+        embed_N_E : Tensor of shape (N, E)
+            The input of the last layer, as :meth:`embed` gives it.
+
+        Raises
+        ------
+        ModelLacks
+            For a model without a last layer.
+        """
+        raise ModelLacks(f"{self!r} has no last layer whose gradients could be asked for.")
 
     def evaluate(self, subset: Subset, metrics: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics of the fitted model on a view with labels; see :func:`evaluate_posterior`."""

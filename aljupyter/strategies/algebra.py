@@ -6,13 +6,16 @@ import inspect
 import math
 from collections.abc import Callable
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from aljupyter.errors import InvalidScores, WrongTask
 from aljupyter.strategies.pool import Pool
+
+if TYPE_CHECKING:
+    from aljupyter.strategies.base import Strategy
 
 Limits = tuple[float | None, float | None]
 
@@ -25,8 +28,21 @@ class Measure:
 
     #: "classification", "regression" or None (both)
     task: str | None = None
-    needs_model: bool = True
+    #: what is asked of the model (aljupyter.strategies.needs); empty where none is needed
+    needs: tuple[str, ...] = ("model",)
+    #: whether a label that is believed, or a place that is taken, changes the values of other points
+    sees_batch: bool = True
+    #: tasks in which a batch of the highest values is known to lose to a random one
+    redundant_for: tuple[str, ...] = ()
     unit: str = ""
+
+    @property
+    def needs_model(self) -> bool:
+        return bool(self.needs)
+
+    def is_redundant(self, task: str) -> bool:
+        """Whether the highest values are much the same point, so that a batch of them is worth little."""
+        return task in self.redundant_for
 
     def values(self, posterior: Any) -> Tensor:
         """The measure at the N points of a posterior, shape (N,).
@@ -67,6 +83,12 @@ class Measure:
         """
         return _Normalised(self, "scaled")
 
+    def within(self, **restrictions: Any) -> Strategy:
+        """A strategy that asks by this measure among some of the points; see :meth:`Strategy.within`."""
+        from aljupyter.strategies.base import Strategy
+
+        return Strategy(self).within(**restrictions)
+
     def __repr__(self) -> str:
         """The definition: parameters that are not at their defaults, by name."""
         parts = []
@@ -99,7 +121,8 @@ class Measure:
 
 
 class _Constant(Measure):
-    needs_model = False
+    needs = ()
+    sees_batch = False
 
     def __init__(self, value: float):
         self.value = value
@@ -126,13 +149,14 @@ class _Combined(Measure):
             raise WrongTask(f"{left!r} is for {left.task} and {right!r} for {right.task}: they cannot be combined.")
         self.operator, self.left, self.right = operator, left, right
         self.task = next(iter(tasks), None)
-        self.needs_model = left.needs_model or right.needs_model
+        self.needs = tuple(dict.fromkeys((*left.needs, *right.needs)))
+        self.sees_batch = left.sees_batch or right.sees_batch
 
     def values(self, posterior: Any) -> Tensor:
         return _OPERATIONS[self.operator](self.left.values(posterior), self.right.values(posterior))
 
     def __call__(self, pool: Pool) -> Tensor:
-        return _OPERATIONS[self.operator](self.left(pool), self.right(pool))
+        return _OPERATIONS[self.operator](_term(self.left, pool), _term(self.right, pool))
 
     def __repr__(self) -> str:
         left, right = repr(self.left), repr(self.right)
@@ -149,7 +173,7 @@ class _Normalised(Measure):
 
     def __init__(self, measure: Measure, how: str):
         self.measure, self.how = measure, how
-        self.task, self.needs_model = measure.task, measure.needs_model
+        self.task, self.needs, self.sees_batch = measure.task, measure.needs, measure.sees_batch
 
     def values(self, posterior: Any) -> Tensor:
         return self._normalised(self.measure.values(posterior))
@@ -175,6 +199,14 @@ class _Normalised(Measure):
     def __repr__(self) -> str:
         text = repr(self.measure)
         return f"({text}).{self.how}()" if isinstance(self.measure, _Combined) else f"{text}.{self.how}()"
+
+
+def _term(part: Measure, pool: Pool) -> Tensor:
+    """The values of a part of a composed measure; the pool remembers those that are no sum themselves."""
+    values_N = part(pool)
+    if not isinstance(part, _Combined | _Constant):
+        pool.terms[repr(part)] = values_N.detach().cpu()
+    return values_N
 
 
 def _ranks(values_N: Tensor) -> Tensor:

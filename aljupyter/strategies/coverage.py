@@ -7,15 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from aljupyter.strategies.greedy import (
-    Numbers,
-    Picks,
-    Points,
-    SquaredDistances,
-    blocks,
-    check_batch,
-    random_argmax,
-)
+from aljupyter.strategies.greedy import Batch, Numbers, Picks, Points, SquaredDistances, blocks, check_batch
 from aljupyter.strategies.typical import clusters_of
 
 SHARE = 0.05  # of the points that a ball holds around the median point, where nobody knows of classes
@@ -28,7 +20,7 @@ class _Balls:
         self._n = len(x_N_D)
         self._squared = SquaredDistances(x_N_D, x_N_D)
         # Points on the rim are inside, whichever way their distance is rounded.
-        self._limit = delta**2 + 1e-12 * (delta**2 + self._squared.spread)
+        self._limit = delta**2 * (1 + 1e-12) + 1e-14 * self._squared.spread
         self.uncovered_N = np.ones(self._n, dtype=bool)
         if len(x_M_D):
             to_labelled = SquaredDistances(x_N_D, x_M_D)
@@ -69,6 +61,7 @@ def cover_greedily(
     *,
     delta: float,
     first_N: Numbers | None = None,
+    batch: Batch | None = None,
 ) -> Picks:
     """Pick n points, each the one whose ball of radius delta holds most points that no ball holds yet.
 
@@ -88,6 +81,8 @@ def cover_greedily(
         Radius, Euclidean; points on the rim are in.
     first_N : array of shape (N,), optional
         What :func:`ball_coverage` gave, where it is known.
+    batch : Batch, optional
+        Empty; says which points may be picked. All where not given. Those that may not are there to be covered still.
 
     Returns
     -------
@@ -101,16 +96,16 @@ def cover_greedily(
     QuerySizeError
     """
     check_batch(n, len(x_N_D))
+    batch = batch or Batch(len(x_N_D))
     balls = _Balls(x_N_D, x_M_D, delta)
     counts_N = balls.counts() if first_N is None else np.rint(first_N * len(x_N_D))
     positions, gains = np.empty(n, dtype=np.int64), np.empty(n)
     for i in range(n):
-        pick = random_argmax(counts_N, generator)
+        pick = batch.best(counts_N, generator)
         newly = np.flatnonzero(balls.around(slice(pick, pick + 1))[0] & balls.uncovered_N)
         positions[i], gains[i] = pick, len(newly) / len(x_N_D)
         if i < n - 1:
             balls.cover(newly, counts_N)
-        counts_N[pick] = -np.inf
     return positions, gains
 
 

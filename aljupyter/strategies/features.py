@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from aljupyter.strategies.chosen import Chosen
 from aljupyter.strategies.coverage import ball_coverage, cover_greedily, pure_radius
-from aljupyter.strategies.greedy import Numbers, Picks, Points
+from aljupyter.strategies.greedy import Batch, Numbers, Picks, Points
 from aljupyter.strategies.herding import herd, kernel_coverage, median_distance
-from aljupyter.strategies.points import FeatureStrategy, one_of, positive_or, share, whole
+from aljupyter.strategies.points import FeatureStrategy, one_of, points_of, positive_or, share, whole
 from aljupyter.strategies.pool import Pool
 from aljupyter.strategies.spread import METRICS, farthest_first, spread
-from aljupyter.strategies.typical import pick_typical, typical_values
+from aljupyter.strategies.typical import Clusters, pick_from_clusters
 
 SAMPLE = 5_000  # points from which ProbCover chooses its radius
 SMALL_SAMPLE = 1_000  # points whose median distance is MaxHerding's bandwidth
@@ -47,9 +47,9 @@ class KCenter(FeatureStrategy):
     def _first(self, pool: Pool, x_N_D: Points, x_M_D: Points) -> Numbers:
         return spread(x_N_D, x_M_D, metric=self.metric)
 
-    def _greedy(self, pool: Pool, x_N_D: Points, x_M_D: Points, n: int, first_N: Numbers | None) -> Picks:
+    def _greedy(self, pool: Pool, x_N_D: Points, x_M_D: Points, n: int, first_N: Numbers, batch: Batch) -> Picks:
         generator = pool.generator("select")
-        return farthest_first(x_N_D, x_M_D, n, generator, metric=self.metric, first_N=first_N)
+        return farthest_first(x_N_D, x_M_D, n, generator, metric=self.metric, first_N=first_N, batch=batch)
 
 
 class GSx(KCenter):
@@ -77,8 +77,8 @@ class TypiClust(FeatureStrategy):
     """The most typical point of each cluster that has no label yet, the largest clusters first.
 
     Hacohen, Dekel & Weinshall (2022, arXiv:2202.02794): made for the first few labels. k-means makes as many clusters
-    as there will be labels; see :func:`aljupyter.strategies.typical.pick_typical`. Scores are those of a query of one
-    point: the share of the points in its cluster times how typical it is, less one for each label in the cluster.
+    as there will be labels; see :func:`aljupyter.strategies.typical.pick_typical`. Scores are those of a first pick:
+    the share of the points in its cluster times how typical it is, less one for each label in the cluster.
 
     Parameters
     ----------
@@ -104,15 +104,28 @@ class TypiClust(FeatureStrategy):
         self.n_neighbours = whole(n_neighbours, "n_neighbours")
         self.max_clusters = whole(max_clusters, "max_clusters")
 
-    def _first(self, pool: Pool, x_N_D: Points, x_M_D: Points) -> Numbers:
-        return typical_values(x_N_D, x_M_D, pool.generator("select"), **self._limits)
+    def score(self, pool: Pool) -> Numbers:
+        """What each unlabelled point is worth as the first pick, shape (N,), with clusters for as many as are asked."""
+        return self._clusters(pool, pool.n).values()
 
-    def _greedy(self, pool: Pool, x_N_D: Points, x_M_D: Points, n: int, first_N: Numbers | None) -> Picks:
-        return pick_typical(x_N_D, x_M_D, n, pool.generator("select"), **self._limits)
+    def select(self, pool: Pool, n: int, scores_N: Numbers) -> Chosen:
+        """A batch of n in the order of the picks; for each its ``"gain"`` and the ``"cluster"`` it stands for."""
+        clusters = self._clusters(pool, n)
+        positions, gains = pick_from_clusters(clusters, n, pool.generator("ties"), batch=pool.batch(n))
+        return Chosen(positions, {"gain": gains, "cluster": clusters.of_N[positions]})
 
-    @property
-    def _limits(self) -> dict[str, int]:
-        return {"n_neighbours": self.n_neighbours, "max_clusters": self.max_clusters}
+    def _clusters(self, pool: Pool, n: int) -> Clusters:
+        key = (repr(self), n)
+        if key not in pool.memo:
+            pool.memo[key] = Clusters(
+                *self._points(pool),
+                n,
+                pool.generator("clusters"),
+                n_neighbours=self.n_neighbours,
+                max_clusters=self.max_clusters,
+            )
+        clusters: Clusters = pool.memo[key]
+        return clusters
 
 
 class ProbCover(FeatureStrategy):
@@ -132,7 +145,7 @@ class ProbCover(FeatureStrategy):
     purity : float
         In (0, 1).
     embedding, max_candidates
-        See :class:`FeatureStrategy`. Time grows with the square of the candidates.
+        See :class:`FeatureStrategy`. Time grows with the square of the candidates, which are the points to be covered.
 
     Raises
     ------
@@ -163,9 +176,9 @@ class ProbCover(FeatureStrategy):
     def _first(self, pool: Pool, x_N_D: Points, x_M_D: Points) -> Numbers:
         return ball_coverage(x_N_D, x_M_D, delta=self.radius(pool))
 
-    def _greedy(self, pool: Pool, x_N_D: Points, x_M_D: Points, n: int, first_N: Numbers | None) -> Picks:
+    def _greedy(self, pool: Pool, x_N_D: Points, x_M_D: Points, n: int, first_N: Numbers, batch: Batch) -> Picks:
         generator = pool.generator("select")
-        return cover_greedily(x_N_D, x_M_D, n, generator, delta=self.radius(pool), first_N=first_N)
+        return cover_greedily(x_N_D, x_M_D, n, generator, delta=self.radius(pool), first_N=first_N, batch=batch)
 
 
 class MaxHerding(FeatureStrategy):
@@ -180,7 +193,8 @@ class MaxHerding(FeatureStrategy):
         Standard deviation of the kernel. "median": the median distance between two points, of a seeded sample of at
         most 1,000 labelled and unlabelled ones, the same in every round.
     n_targets : int, optional
-        The mean is taken over so many points, drawn anew each round by the seed; over all where not given.
+        The mean is taken over so many points, drawn anew each round by the seed; over all where not given. Those that
+        may not be asked (:meth:`within`) count as well.
     embedding, max_candidates
         See :class:`FeatureStrategy`.
 
@@ -207,20 +221,27 @@ class MaxHerding(FeatureStrategy):
         return median_distance(self.sample(pool, SMALL_SAMPLE, "bandwidth")[0])
 
     def _first(self, pool: Pool, x_N_D: Points, x_M_D: Points) -> Numbers:
-        return kernel_coverage(x_N_D, x_M_D, bandwidth=self.width(pool), targets_T=self._targets(pool, len(x_N_D)))
+        return kernel_coverage(x_N_D, x_M_D, bandwidth=self.width(pool), x_T_D=self._targets(pool))
 
-    def _greedy(self, pool: Pool, x_N_D: Points, x_M_D: Points, n: int, first_N: Numbers | None) -> Picks:
+    def _greedy(self, pool: Pool, x_N_D: Points, x_M_D: Points, n: int, first_N: Numbers, batch: Batch) -> Picks:
         return herd(
             x_N_D,
             x_M_D,
             n,
             pool.generator("select"),
             bandwidth=self.width(pool),
-            targets_T=self._targets(pool, len(x_N_D)),
+            x_T_D=self._targets(pool),
             first_N=first_N,
+            batch=batch,
         )
 
-    def _targets(self, pool: Pool, n_candidates: int) -> NDArray[np.int64] | None:
-        if self.n_targets is None or self.n_targets >= n_candidates:
+    def _targets(self, pool: Pool) -> Points | None:
+        """The points over which the mean is taken, of all unlabelled ones; None for those of the pool itself."""
+        view = pool.whole.unlabelled
+        if self.n_targets is not None and self.n_targets < len(view):
+            rows = np.sort(pool.generator("targets").permutation(len(view))[: self.n_targets])
+        elif len(pool) == len(view):
             return None
-        return np.sort(pool.generator("targets").permutation(n_candidates)[: self.n_targets])
+        else:
+            rows = np.arange(len(view))
+        return points_of(pool, view, self.embedding, self, rows)

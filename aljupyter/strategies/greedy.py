@@ -1,8 +1,8 @@
 """What the greedy selectors share: they take points as arrays and pick a batch one by one.
 
-Each is a function ``(x_N_D, x_M_D, n, generator, ...) -> positions, gains``: N points of a pool, M labelled ones (there
-may be none), and for each of the n picks its position in the pool and what it was worth when it was picked. None of
-them ever holds a matrix of N x N.
+Each is a function ``(x_N_D, x_M_D, n, generator, ..., batch=None) -> positions, gains``: N points of a pool, M labelled
+ones (there may be none), and for each of the n picks its position in the pool and what it was worth when it was picked.
+None of them ever holds a matrix of N x N.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from aljupyter.errors import QuerySizeError
+from aljupyter.errors import InvalidScores, QuerySizeError
 
 Points = NDArray[np.floating]
 Numbers = NDArray[np.float64]
@@ -39,6 +39,72 @@ def check_batch(n: int, n_points: int) -> None:
         raise QuerySizeError(f"A batch has from 1 to {n_points} points, as many as there are to choose from; got {n}.")
 
 
+class Batch:
+    """A batch as it grows: who is in it, and who may still come.
+
+    Parameters
+    ----------
+    n_points : int
+        N.
+    group_N : array of int, shape (N,), optional
+        The group of each point, 0 ... G - 1, where the batch has a quota.
+    room_G : array of int, shape (G,), optional
+        How many of each group may come.
+    one_group : bool
+        Whether all come from the group of the first.
+
+    Attributes
+    ----------
+    open_N : array of bool, shape (N,)
+        Who may still come.
+    positions : list of int
+        Who came, in order.
+    """
+
+    def __init__(
+        self,
+        n_points: int,
+        group_N: NDArray[np.int64] | None = None,
+        room_G: NDArray[np.int64] | None = None,
+        one_group: bool = False,
+    ):
+        self.open_N = np.ones(n_points, dtype=bool)
+        self.positions: list[int] = []
+        self._group_N, self._one_group = group_N, one_group
+        self._room_G = None if room_G is None else room_G.copy()
+        if group_N is not None and room_G is not None:
+            self.open_N &= room_G[group_N] > 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether there is no quota."""
+        return self._group_N is None
+
+    def take(self, position: int) -> None:
+        """Put a point into the batch, and close those that may not come after it."""
+        if not self.open_N[position]:
+            raise InvalidScores(f"Position {position} is in the batch already, or its quota is used up.")
+        self.positions.append(int(position))
+        self.open_N[position] = False
+        if self._group_N is None:
+            return
+        group = self._group_N[position]
+        if self._one_group and len(self.positions) == 1:
+            self.open_N &= self._group_N == group
+        if self._room_G is not None:
+            self._room_G[group] -= 1
+            if self._room_G[group] <= 0:
+                self.open_N[self._group_N == group] = False
+
+    def best(self, values_N: Points, generator: np.random.Generator, *, within: float = 0.0) -> int:
+        """Take the open point of the largest value; see :func:`random_argmax`."""
+        pick = random_argmax(np.where(self.open_N, values_N, -np.inf), generator, within=within)
+        if not self.open_N[pick]:  # every open point is worth minus infinity
+            pick = int(generator.choice(np.flatnonzero(self.open_N)))
+        self.take(pick)
+        return pick
+
+
 def random_argmax(values_N: Points, generator: np.random.Generator, *, within: float = 0.0) -> int:
     """Position of the largest value. Among equals, to within rounding, the generator chooses.
 
@@ -52,7 +118,8 @@ def random_argmax(values_N: Points, generator: np.random.Generator, *, within: f
         Values that are lower by no more than this count as equal, for values with the rounding of a matrix product.
     """
     best = values_N.max()
-    tied = np.flatnonzero(values_N >= best - max(within, 16 * np.finfo(values_N.dtype).eps * abs(best)))
+    slack = max(within, 16 * np.finfo(values_N.dtype).eps * abs(best)) if np.isfinite(best) else 0.0
+    tied = np.flatnonzero(values_N >= best - slack)
     return int(tied[0] if len(tied) == 1 else tied[generator.integers(len(tied))])
 
 

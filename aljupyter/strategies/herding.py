@@ -6,16 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
-from aljupyter.strategies.greedy import (
-    BLOCK,
-    Numbers,
-    Picks,
-    Points,
-    SquaredDistances,
-    blocks,
-    check_batch,
-    random_argmax,
-)
+from aljupyter.strategies.greedy import BLOCK, Batch, Numbers, Picks, Points, SquaredDistances, blocks, check_batch
 
 TIE = 1e-12  # gains are at most 1, and rounding is far below this
 
@@ -56,11 +47,9 @@ class _Kernel:
         return np.maximum(kernel, 0, out=kernel).mean(axis=1)
 
 
-def kernel_coverage(
-    x_N_D: Points, x_M_D: Points, *, bandwidth: float, targets_T: NDArray[np.int64] | None = None
-) -> Numbers:
+def kernel_coverage(x_N_D: Points, x_M_D: Points, *, bandwidth: float, x_T_D: Points | None = None) -> Numbers:
     """What each point would add to the coverage as the first pick, shape (N,), in [0, 1]; see :func:`herd`."""
-    kernel = _Kernel(x_N_D, x_M_D, x_N_D if targets_T is None else x_N_D[targets_T], bandwidth)
+    kernel = _Kernel(x_N_D, x_M_D, x_N_D if x_T_D is None else x_T_D, bandwidth)
     n_targets = len(kernel.covered_T)
     return np.concatenate([kernel.gains(rows) for rows in blocks(len(x_N_D), n_targets)])
 
@@ -72,8 +61,9 @@ def herd(
     generator: np.random.Generator,
     *,
     bandwidth: float,
-    targets_T: NDArray[np.int64] | None = None,
+    x_T_D: Points | None = None,
     first_N: Numbers | None = None,
+    batch: Batch | None = None,
 ) -> Picks:
     """Pick n points, each the one that adds most to the kernel coverage of the pool.
 
@@ -91,10 +81,12 @@ def herd(
     generator : numpy.random.Generator
         Breaks ties.
     bandwidth : float
-    targets_T : array of int, shape (T,), optional
-        Positions of the points over which the mean is taken; all where not given.
+    x_T_D : array of shape (T, D), optional
+        The points over which the mean is taken; the pool's where not given.
     first_N : array of shape (N,), optional
         What :func:`kernel_coverage` gave, where it is known.
+    batch : Batch, optional
+        Empty; says which points may be picked. All where not given. Those that may not are targets still.
 
     Returns
     -------
@@ -108,19 +100,20 @@ def herd(
     QuerySizeError
     """
     check_batch(n, len(x_N_D))
+    batch = batch or Batch(len(x_N_D))
     if first_N is None:
-        first_N = kernel_coverage(x_N_D, x_M_D, bandwidth=bandwidth, targets_T=targets_T)
-    kernel = _Kernel(x_N_D, x_M_D, x_N_D if targets_T is None else x_N_D[targets_T], bandwidth)
+        first_N = kernel_coverage(x_N_D, x_M_D, bandwidth=bandwidth, x_T_D=x_T_D)
+    kernel = _Kernel(x_N_D, x_M_D, x_N_D if x_T_D is None else x_T_D, bandwidth)
     bounds_N = first_N.copy()
     most = max(1, BLOCK // len(kernel.covered_T))
     positions, gains = np.empty(n, dtype=np.int64), np.empty(n)
     for i in range(n):
         if i:
             _tighten(bounds_N, kernel, most)
-        pick = random_argmax(bounds_N, generator, within=TIE)
+        pick = batch.best(bounds_N, generator, within=TIE)
         positions[i], gains[i] = pick, bounds_N[pick]
         np.maximum(kernel.covered_T, kernel.similarity(slice(pick, pick + 1))[0], out=kernel.covered_T)
-        bounds_N[pick] = -np.inf
+        bounds_N[~batch.open_N] = -np.inf
     return positions, gains
 
 

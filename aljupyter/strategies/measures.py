@@ -59,6 +59,8 @@ class Entropy(Measure):
 class LeastConfidence(Measure):
     """One minus the largest class probability; the variance in regression (the paper's Appendix A.1)."""
 
+    redundant_for = ("regression",)
+
     def values(self, posterior: Any) -> Tensor:
         if isinstance(posterior, RegressionPosterior):
             return informativeness.variance(posterior)
@@ -111,6 +113,7 @@ class Variance(Measure):
     """:func:`aljupyter.informativeness.variance`."""
 
     task = "regression"
+    redundant_for = ("regression",)
 
     def values(self, posterior: Any) -> Tensor:
         return informativeness.variance(posterior)
@@ -123,6 +126,7 @@ class StandardDeviation(Measure):
     """Square root of :func:`aljupyter.informativeness.variance`, in units of the target."""
 
     task = "regression"
+    redundant_for = ("regression",)
 
     def values(self, posterior: Any) -> Tensor:
         return informativeness.variance(posterior).sqrt()
@@ -143,6 +147,8 @@ class Greedy(Measure):
 class BALD(Measure):
     """:func:`aljupyter.informativeness.bald`: what a label would say about the model, for both tasks."""
 
+    needs = ("model", "draws")
+    redundant_for = ("classification", "regression")
     unit = "nats"
 
     def values(self, posterior: Any) -> Tensor:
@@ -206,13 +212,15 @@ class ExpectedImprovement(Measure):
 class Thompson(Measure):
     """:func:`aljupyter.informativeness.thompson`: a function drawn from the posterior, another one each round.
 
+    In a batch, each point is the best of a function of its own.
+
     ``-1 * Thompson()`` seeks small values.
     """
 
     task = "regression"
 
     def __call__(self, pool: Pool) -> Tensor:
-        posterior: Any = pool.posterior
+        posterior: Any = pool.before.posterior  # in a batch, each point has a draw of its own from the same posterior
         return informativeness.thompson(posterior, pool.generator("thompson"))
 
     def values(self, posterior: Any) -> Tensor:
@@ -234,13 +242,13 @@ class RelativeDistance(Measure):
         For another embedding.
     """
 
-    needs_model = False
+    needs: tuple[str, ...] = ()
 
     def __init__(self, metric: Metric = "euclidean", embedding: str = "inputs"):
         if embedding not in ("inputs", "model"):
             raise InvalidParameter(f'The embedding is "inputs" or "model", got {embedding!r}.')
         self.metric, self.embedding = metric, embedding
-        self.needs_model = embedding == "model"
+        self.needs = ("model", "embedding") if embedding == "model" else ()
 
     def __call__(self, pool: Pool) -> Tensor:
         if not len(pool.labelled) and not self.needs_model:
@@ -271,7 +279,8 @@ class Representativeness(Measure):
         `KMeans` where not given.
     """
 
-    needs_model = False
+    needs: tuple[str, ...] = ()
+    sees_batch = False
 
     def __init__(self, n_clusters: int = 1, clusterer: Any = None):
         self.n_clusters, self.clusterer = n_clusters, clusterer
@@ -290,7 +299,8 @@ class Representativeness(Measure):
 class Random(Measure):
     """A seeded uniform draw a point: the baseline that every strategy has to beat. Needs no model."""
 
-    needs_model = False
+    needs: tuple[str, ...] = ()
+    sees_batch = False
 
     def __call__(self, pool: Pool) -> Tensor:
         return torch.from_numpy(pool.generator("random score").random(len(pool)))

@@ -16,8 +16,10 @@ from aljupyter.data.subset import Subset
 from aljupyter.errors import InvalidParameter, ModelError, NonFiniteFeatures
 from aljupyter.randomness import numpy_generator
 from aljupyter.strategies.base import Strategy
-from aljupyter.strategies.greedy import Numbers, Picks, Points
+from aljupyter.strategies.chosen import Chosen
+from aljupyter.strategies.greedy import Batch, Numbers, Picks, Points
 from aljupyter.strategies.pool import Pool
+from aljupyter.strategies.quotas import Restrictions
 
 EMBEDDINGS = ("inputs", "model")
 
@@ -31,38 +33,33 @@ class FeatureStrategy(Strategy):
         Where distances are measured: between the features (an image as a row), or between the representations that the
         fitted model has of them.
     max_candidates : int, optional
-        Of a larger pool only so many points are looked at in a round, drawn by the seed; the scores of all others are
-        minus infinity. All of them where not given.
+        Of a larger pool only so many points are looked at in a round; see :meth:`Strategy.within`.
 
     Raises
     ------
     InvalidParameter
     """
 
+    needs: tuple[str, ...] = ()
+
     def __init__(self, embedding: str = "inputs", max_candidates: int | None = None):
         self.embedding = one_of(embedding, EMBEDDINGS, "embedding")
-        self.max_candidates = max_candidates if max_candidates is None else whole(max_candidates, "max_candidates")
+        if self.embedding == "model":
+            self.needs = ("model", "embedding")
+        most = max_candidates if max_candidates is None else whole(max_candidates, "max_candidates")
+        self.restrictions = Restrictions(max_candidates=most)
 
     @property
-    def task(self) -> str | None:
-        return None
+    def max_candidates(self) -> int | None:
+        """How many points are looked at in a round, by the constructor or by :meth:`within`."""
+        return self.restrictions.max_candidates
 
-    @property
-    def needs_model(self) -> bool:
-        return self.embedding == "model"
-
-    def score(self, pool: Pool) -> np.ndarray:
+    def score(self, pool: Pool) -> Numbers:
         """What each unlabelled point is worth as the first pick of a batch, shape (N,)."""
-        candidates = self._candidates(pool, 1)
-        values = self._first(pool, *self._points(pool, candidates))
-        if candidates is None:
-            return values
-        scores_N = np.full(len(pool), -np.inf)
-        scores_N[candidates] = values
-        return scores_N
+        return self._first(pool, *self._points(pool))
 
-    def select(self, pool: Pool, n: int, scores_N: np.ndarray) -> np.ndarray:
-        """Positions in the pool of a batch of n, in the order in which they were picked, shape (n,).
+    def select(self, pool: Pool, n: int, scores_N: Numbers) -> Chosen:
+        """A batch of n, in the order in which they were picked, and what each was worth then: ``"gain"``.
 
         Parameters
         ----------
@@ -71,68 +68,82 @@ class FeatureStrategy(Strategy):
         scores_N : array of shape (N,)
             Those that :meth:`score` gave for this pool: the first pick's values are not computed again.
         """
-        candidates = self._candidates(pool, n)
         first_N = np.asarray(scores_N, dtype=np.float64)
-        if candidates is None:
-            return self._greedy(pool, *self._points(pool, candidates), n, first_N)[0]
-        # More may be asked than were scored: then all values are computed anew.
-        known = first_N[candidates] if np.isfinite(first_N[candidates]).all() else None
-        return candidates[self._greedy(pool, *self._points(pool, candidates), n, known)[0]]
+        positions, gains = self._greedy(pool, *self._points(pool), n, first_N, pool.batch(n))
+        return Chosen(positions, {"gain": gains})
 
     def _first(self, pool: Pool, x_N_D: Points, x_M_D: Points) -> Numbers:
         raise NotImplementedError
 
-    def _greedy(self, pool: Pool, x_N_D: Points, x_M_D: Points, n: int, first_N: Numbers | None) -> Picks:
+    def _greedy(self, pool: Pool, x_N_D: Points, x_M_D: Points, n: int, first_N: Numbers, batch: Batch) -> Picks:
         raise NotImplementedError
 
-    def _candidates(self, pool: Pool, n: int) -> NDArray[np.int64] | None:
-        """Positions of the points that are looked at this round, ascending; None for all."""
-        most = len(pool) if self.max_candidates is None else max(self.max_candidates, n)
-        if most >= len(pool):
-            return None
-        return np.sort(pool.generator("candidates").permutation(len(pool))[:most])
-
-    def _points(self, pool: Pool, candidates: NDArray[np.int64] | None) -> tuple[Points, Points]:
-        """The candidates and the labelled points, of shapes (N, D) and (M, D)."""
-        x_N_D = self._embed(pool, pool.unlabelled, candidates)
+    def _points(self, pool: Pool) -> tuple[Points, Points]:
+        """The unlabelled and the labelled points, of shapes (N, D) and (M, D)."""
+        x_N_D = points_of(pool, pool.unlabelled, self.embedding, self)
         if len(pool.labelled) == 0:
             return x_N_D, x_N_D[:0]
-        return x_N_D, self._embed(pool, pool.labelled, None).astype(x_N_D.dtype, copy=False)
+        return x_N_D, points_of(pool, pool.labelled, self.embedding, self).astype(x_N_D.dtype, copy=False)
 
     def sample(self, pool: Pool, size: int, purpose: str) -> tuple[Points, np.random.Generator]:
-        """Some of the labelled and unlabelled points, the same in every round while these are the same in all.
-
-        Also the generator that drew them.
-        """
-        generator = numpy_generator(pool.seed, purpose)
-        indices = np.concatenate([pool.labelled.indices, pool.unlabelled.indices])
-        drawn = np.argsort(indices)
-        if len(drawn) > size:
-            drawn = drawn[np.sort(generator.permutation(len(drawn))[:size])]
-        labelled = drawn < len(pool.labelled)
-        parts = [
-            (pool.labelled, drawn[labelled]),
-            (pool.unlabelled, drawn[~labelled] - len(pool.labelled)),
-        ]
-        x_S_D = np.concatenate([self._embed(pool, view, rows) for view, rows in parts if len(rows)])
-        order = np.argsort(np.concatenate([np.flatnonzero(labelled), np.flatnonzero(~labelled)]))
-        return x_S_D[order], generator
-
-    def _embed(self, pool: Pool, view: Subset, rows: NDArray[np.int64] | None) -> Points:
-        points: Tensor | Subset = view if rows is None else view.rows(torch.from_numpy(rows))
-        if self.embedding == "model":
-            if pool.model is None:
-                raise ModelError(
-                    f"{self!r} measures distances in what the model makes of the points, and no model is fitted yet. "
-                    f"Label some points first, or start with embedding='inputs'."
-                )
-            return _as_array(pool.model.embed(points), f"What {pool.model!r} makes of the points (its embedding)")
-        return _as_array(points.x if isinstance(points, Subset) else points, "The features of the points")
+        """See :func:`sample_of`."""
+        return sample_of(pool, size, purpose, self.embedding, self)
 
     def __repr__(self) -> str:
-        parameters = inspect.signature(type(self)).parameters.values()
-        stated = [(p.name, getattr(self, p.name)) for p in parameters if getattr(self, p.name) != p.default]
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in stated)})"
+        if "max_candidates" not in inspect.signature(type(self)).parameters:
+            return super().__repr__()
+        return self._definition() + repr(self.restrictions.with_(max_candidates=None))
+
+
+def points_of(pool: Pool, view: Subset, embedding: str, who: object, rows: NDArray[np.int64] | None = None) -> Points:
+    """The points of a view as rows, shape (N, D): their features (an image as a row), or what the model makes of them.
+
+    Parameters
+    ----------
+    pool : Pool
+    view : Subset
+    embedding : {"inputs", "model"}
+    who : object
+        Who asks, for the message of an error.
+    rows : array of int, optional
+        Positions in the view; all where not given.
+
+    Raises
+    ------
+    ModelError
+        If the model is asked and there is none yet.
+    NonFiniteFeatures
+    """
+    points: Tensor | Subset = view if rows is None else view.rows(torch.from_numpy(rows))
+    if embedding == "model":
+        if pool.model is None:
+            raise ModelError(
+                f"{who!r} measures distances in what the model makes of the points, and no model is fitted yet. "
+                f"Label some points first, or start with embedding='inputs'."
+            )
+        return _as_array(pool.model.embed(points), f"What {pool.model!r} makes of the points (its embedding)")
+    return _as_array(points.x if isinstance(points, Subset) else points, "The features of the points")
+
+
+def sample_of(pool: Pool, size: int, purpose: str, embedding: str, who: object) -> tuple[Points, np.random.Generator]:
+    """Some of all labelled and unlabelled points, the same in every round while these are the same in all.
+
+    Those count that may not be asked. Also the generator that drew them.
+    """
+    pool = pool.whole
+    generator = numpy_generator(pool.seed, purpose)
+    indices = np.concatenate([pool.labelled.indices, pool.unlabelled.indices])
+    drawn = np.argsort(indices)
+    if len(drawn) > size:
+        drawn = drawn[np.sort(generator.permutation(len(drawn))[:size])]
+    labelled = drawn < len(pool.labelled)
+    parts = [
+        (pool.labelled, drawn[labelled]),
+        (pool.unlabelled, drawn[~labelled] - len(pool.labelled)),
+    ]
+    x_S_D = np.concatenate([points_of(pool, view, embedding, who, rows) for view, rows in parts if len(rows)])
+    order = np.argsort(np.concatenate([np.flatnonzero(labelled), np.flatnonzero(~labelled)]))
+    return x_S_D[order], generator
 
 
 def _as_array(points: Tensor, what: str) -> Points:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aljupyter.strategies.base import Strategy
+from aljupyter.strategies.chosen import Chosen
 from aljupyter.strategies.measures import Representativeness
 from aljupyter.strategies.pool import Pool
+from aljupyter.strategies.selection import TopK
 
 
 class Representative(Strategy):
@@ -30,14 +33,11 @@ class Representative(Strategy):
     """
 
     def __init__(self, clusterer: Any = None):
-        super().__init__(score=Representativeness(1, clusterer))
+        super().__init__(score=Representativeness(1, clusterer), select=TopK())
         self.clusterer = clusterer
 
-    def select(self, pool: Pool, n: int, scores_N: np.ndarray) -> np.ndarray:
+    def select(self, pool: Pool, n: int, scores_N: NDArray[np.float64]) -> NDArray[np.int64] | Chosen:
         """Positions in the pool of the n points to ask, that of the largest cluster first, shape (n,)."""
         if n > 1:
             scores_N = Representativeness(int(n), self.clusterer)(pool).numpy()
         return super().select(pool, n, scores_N)
-
-    def __repr__(self) -> str:
-        return "Representative()" if self.clusterer is None else f"Representative(clusterer={self.clusterer!r})"

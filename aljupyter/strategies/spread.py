@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from aljupyter.strategies.greedy import (
-    Numbers,
-    Picks,
-    Points,
-    SquaredDistances,
-    blocks,
-    check_batch,
-    random_argmax,
-)
+from aljupyter.strategies.greedy import Batch, Numbers, Picks, Points, SquaredDistances, blocks, check_batch
 
 METRICS = ("euclidean", "cosine", "cityblock")
+_EXACT = {"euclidean": "euclidean", "cosine": "sqeuclidean", "cityblock": "cityblock"}
+_FIRST = 64  # points whose distances are brought up to date at once, to begin with
 
 
 def spread(x_N_D: Points, x_M_D: Points, *, metric: str = "euclidean") -> Numbers:
@@ -56,12 +51,15 @@ def farthest_first(
     *,
     metric: str = "euclidean",
     first_N: Numbers | None = None,
+    batch: Batch | None = None,
 ) -> Picks:
     """Pick n points, each the farthest from all labelled and picked ones: at most twice the best covering radius.
 
     The greedy k-center algorithm (Gonzalez 1985; Sener & Savarese 2018, arXiv:1708.00489, Algorithm 1) and the GSx of
     Wu, Lin & Huang (2019, arXiv:1808.04245). Where nothing is labelled the first pick is the point nearest the mean.
-    O(N D (M + n)) time, O(N) memory beside the points.
+    Distances never grow as points are picked, so an old one bounds a new one from above: only points whose bound
+    exceeds the largest new distance are looked at again. O(N D M) time before the first pick, at most O(N D) for each
+    next, as a rule far less; O(N) memory beside the points.
 
     Parameters
     ----------
@@ -73,6 +71,8 @@ def farthest_first(
     metric : {"euclidean", "cosine", "cityblock"}
     first_N : array of shape (N,), optional
         What :func:`spread` gave, where it is known.
+    batch : Batch, optional
+        Empty; says which points may be picked. All where not given.
 
     Returns
     -------
@@ -87,18 +87,53 @@ def farthest_first(
     QuerySizeError
     """
     check_batch(n, len(x_N_D))
+    batch = batch or Batch(len(x_N_D))
     values_N = spread(x_N_D, x_M_D, metric=metric) if first_N is None else first_N.copy()
     x_N_D = _for_metric(x_N_D, metric)
+    seen_N = np.zeros(len(x_N_D), dtype=np.int64)
     positions, gains = np.empty(n, dtype=np.int64), np.empty(n)
     for i in range(n):
-        pick = random_argmax(values_N, generator)
+        if i:
+            _tighten(values_N, seen_N, x_N_D, x_N_D[positions[:i]], batch.open_N, metric)
+        pick = batch.best(values_N, generator)
         positions[i], gains[i] = pick, values_N[pick]
         if i == 0 and len(x_M_D) == 0:
             values_N.fill(np.inf)
-        for rows in blocks(len(x_N_D), x_N_D.shape[1], size=2**15):  # a block stays in the processor's cache
-            np.minimum(values_N[rows], _distances(x_N_D[rows], x_N_D[pick], metric), out=values_N[rows])
-        values_N[positions[: i + 1]] = -np.inf
     return positions, gains
+
+
+def _tighten(
+    values_N: Numbers,
+    seen_N: NDArray[np.int64],
+    x_N_D: Points,
+    x_i_D: Points,
+    open_N: NDArray[np.bool_],
+    metric: str,
+) -> None:
+    """Bring distances up to date, the largest first, until none that is left could be the largest (or equal it).
+
+    Parameters
+    ----------
+    values_N : array of shape (N,)
+        Distances of each point to the nearest of the labelled ones and of the first `seen_N` picks: bounds from above.
+    x_i_D : array of shape (i, D)
+        The picks.
+    """
+    best, size = -np.inf, _FIRST
+    stale_N = open_N & (seen_N < len(x_i_D))
+    while True:
+        todo = np.flatnonzero(stale_N & (values_N >= best - 1e-12 * abs(best)) if best > -np.inf else stale_N)
+        if len(todo) == 0:
+            return
+        if len(todo) > size:
+            todo = todo[np.argpartition(values_N[todo], -size)[-size:]]
+            size *= 2
+        first = seen_N[todo].min()
+        for rows in blocks(len(todo), len(x_i_D) - first):
+            distances = cdist(x_N_D[todo[rows]], x_i_D[first:], _EXACT[metric]).min(axis=1)
+            values_N[todo[rows]] = np.minimum(values_N[todo[rows]], distances / 2 if metric == "cosine" else distances)
+        seen_N[todo], stale_N[todo] = len(x_i_D), False
+        best = max(best, values_N[todo].max())
 
 
 def _for_metric(x_N_D: Points, metric: str) -> Points:
@@ -111,7 +146,7 @@ def _for_metric(x_N_D: Points, metric: str) -> Points:
 
 def _distances(x_N_D: Points, other_D: Points, metric: str) -> Points:
     """Distances of points to another one (or each to its own, of shape (N, D)): exactly 0 to an equal one."""
-    differences_N_D = x_N_D - other_D
+    differences_N_D = np.subtract(x_N_D, other_D, dtype=np.float64)  # as cdist: ties of float32 points stay ties
     if metric == "cityblock":
         return np.abs(differences_N_D).sum(axis=1)
     squared_N: Points = np.einsum("nd,nd->n", differences_N_D, differences_N_D)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aljupyter.strategies.greedy import (
+    Batch,
     Numbers,
     Picks,
     Points,
@@ -23,7 +24,9 @@ MANY_TO_CLUSTER = 10_000
 MANY_POINTS = 1_000  # of a larger cluster, neighbours are sought in so many points of it
 
 
-def clusters_of(x_N_D: Points, n_clusters: int, generator: np.random.Generator) -> NDArray[np.int64]:
+def clusters_of(
+    x_N_D: Points, n_clusters: int, generator: np.random.Generator, weights_N: Numbers | None = None
+) -> NDArray[np.int64]:
     """The cluster of each point by k-means, shape (N,); in mini-batches above 50 clusters or 10,000 points."""
     if n_clusters <= 1:
         return np.zeros(len(x_N_D), dtype=np.int64)
@@ -34,10 +37,10 @@ def clusters_of(x_N_D: Points, n_clusters: int, generator: np.random.Generator) 
     if n_clusters <= MANY_CLUSTERS and len(x_N_D) <= MANY_TO_CLUSTER:
         model = KMeans(n_clusters, n_init=1, random_state=seed)
     else:
-        model = MiniBatchKMeans(n_clusters, batch_size=5_000, n_init=1, random_state=seed)
+        model = MiniBatchKMeans(n_clusters, batch_size=2_048, n_init=1, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer distinct points than clusters: some stay empty
-        labels: NDArray[np.int64] = model.fit_predict(x_N_D).astype(np.int64)
+        labels: NDArray[np.int64] = model.fit_predict(x_N_D, sample_weight=weights_N).astype(np.int64)
     return labels
 
 
@@ -65,8 +68,18 @@ def typicality(x_S_D: Points, n_neighbours: int, generator: np.random.Generator)
     return np.divide(least, mean_S, out=np.ones_like(mean_S), where=mean_S > 0)
 
 
-class _Clusters:
-    """The clusters of the pool and the labelled points, how many labels each has, and how typical its points are."""
+class Clusters:
+    """The clusters of the pool and the labelled points, how many labels each has, and how typical its points are.
+
+    Parameters
+    ----------
+    x_N_D, x_M_D : arrays of shapes (N, D) and (M, D)
+        The pool and the labelled points.
+    n : int
+        How many points will be picked: there are M + n clusters, at most `max_clusters`.
+    generator : numpy.random.Generator
+    n_neighbours, max_clusters : int
+    """
 
     def __init__(
         self,
@@ -74,8 +87,9 @@ class _Clusters:
         x_M_D: Points,
         n: int,
         generator: np.random.Generator,
-        n_neighbours: int,
-        max_clusters: int,
+        *,
+        n_neighbours: int = 20,
+        max_clusters: int = 500,
     ):
         n_clusters = min(len(x_M_D) + n, max_clusters, len(x_M_D) + len(x_N_D))
         of_all = clusters_of(np.concatenate([x_M_D, x_N_D]), n_clusters, generator)
@@ -85,33 +99,29 @@ class _Clusters:
             self.labels_C[sizes_C < MIN_CLUSTER_SIZE] += len(of_all) + 1
         self.shares_C = sizes_C / len(of_all)
         self.of_N = of_all[len(x_M_D) :]
-        self._x_N_D, self._generator, self._n_neighbours = x_N_D, generator, n_neighbours
+        self._x_N_D, self._n_neighbours = x_N_D, n_neighbours
+        self._seed = int(generator.integers(2**31))
+        self._members: dict[int, tuple[NDArray[np.int64], Numbers]] = {}
 
     def points_of(self, cluster: int) -> tuple[NDArray[np.int64], Numbers]:
-        """The unlabelled points of a cluster, and how typical they are."""
-        points = np.flatnonzero(self.of_N == cluster)
-        return points, typicality(self._x_N_D[points], self._n_neighbours, self._generator)
+        """The unlabelled points of a cluster, and how typical they are: the same whichever cluster is asked first."""
+        if cluster not in self._members:
+            points = np.flatnonzero(self.of_N == cluster)
+            generator = np.random.default_rng([self._seed, cluster])
+            self._members[cluster] = points, typicality(self._x_N_D[points], self._n_neighbours, generator)
+        return self._members[cluster]
 
+    def values(self) -> Numbers:
+        """What each unlabelled point is worth as the first pick, shape (N,); see :func:`pick_typical`.
 
-def typical_values(
-    x_N_D: Points,
-    x_M_D: Points,
-    generator: np.random.Generator,
-    *,
-    n_neighbours: int = 20,
-    max_clusters: int = 500,
-) -> Numbers:
-    """What each point is worth as the only pick, shape (N,); see :func:`pick_typical`.
-
-    The share of all points that its cluster holds, times its typicality, minus the number of labels in the cluster: in
-    (0, 1] where there is none. Clusters of fewer than 5 points lie far below all others.
-    """
-    clusters = _Clusters(x_N_D, x_M_D, 1, generator, n_neighbours, max_clusters)
-    values_N = np.empty(len(x_N_D))
-    for cluster in np.unique(clusters.of_N):
-        points, typical = clusters.points_of(cluster)
-        values_N[points] = clusters.shares_C[cluster] * typical - clusters.labels_C[cluster]
-    return values_N
+        The share of all points that its cluster holds, times its typicality, minus the number of labels in the
+        cluster: in (0, 1] where there is none. Clusters of fewer than 5 points lie far below all others.
+        """
+        values_N = np.empty(len(self.of_N))
+        for cluster in np.unique(self.of_N):
+            points, typical = self.points_of(cluster)
+            values_N[points] = self.shares_C[cluster] * typical - self.labels_C[cluster]
+        return values_N
 
 
 def pick_typical(
@@ -122,6 +132,7 @@ def pick_typical(
     *,
     n_neighbours: int = 20,
     max_clusters: int = 500,
+    batch: Batch | None = None,
 ) -> Picks:
     """Pick the most typical points of the largest clusters that have no label.
 
@@ -140,34 +151,43 @@ def pick_typical(
         Seeds k-means and breaks ties.
     n_neighbours : int
     max_clusters : int
+    batch : Batch, optional
+        Empty; says which points may be picked, and a cluster without such a point is passed over. All where not given.
 
     Returns
     -------
     positions : array of int, shape (n,)
         Distinct.
     gains : array of shape (n,)
-        As :func:`typical_values`, when each was picked.
+        As :meth:`Clusters.values`, when each was picked.
 
     Raises
     ------
     QuerySizeError
     """
     check_batch(n, len(x_N_D))
-    clusters = _Clusters(x_N_D, x_M_D, n, generator, n_neighbours, max_clusters)
-    left_C = np.bincount(clusters.of_N, minlength=len(clusters.shares_C))
-    members: dict[int, tuple[NDArray[np.int64], Numbers]] = {}
+    clusters = Clusters(x_N_D, x_M_D, n, generator, n_neighbours=n_neighbours, max_clusters=max_clusters)
+    positions, gains = pick_from_clusters(clusters, n, generator, batch=batch)
+    return positions, gains
+
+
+def pick_from_clusters(
+    clusters: Clusters, n: int, generator: np.random.Generator, *, batch: Batch | None = None
+) -> Picks:
+    """As :func:`pick_typical`, from clusters that were made before; they stay as they are."""
+    n_points = len(clusters.of_N)
+    check_batch(n, n_points)
+    batch, labels_C = batch or Batch(n_points), clusters.labels_C.copy()
     positions, gains = np.empty(n, dtype=np.int64), np.empty(n)
     for i in range(n):
+        left_C = np.bincount(clusters.of_N[batch.open_N], minlength=len(clusters.shares_C))
         # Shares are at most 1, so that the number of labels comes first.
-        order_C = np.where(left_C > 0, clusters.shares_C / 2 - clusters.labels_C, -np.inf)
+        order_C = np.where(left_C > 0, clusters.shares_C / 2 - labels_C, -np.inf)
         cluster = random_argmax(order_C, generator)
-        if cluster not in members:
-            members[cluster] = clusters.points_of(cluster)
-        points, typical = members[cluster]
-        best = random_argmax(typical, generator, within=1e-12)
+        points, typical = clusters.points_of(cluster)
+        best = random_argmax(np.where(batch.open_N[points], typical, -np.inf), generator, within=1e-12)
+        batch.take(points[best])
         positions[i] = points[best]
-        gains[i] = clusters.shares_C[cluster] * typical[best] - clusters.labels_C[cluster]
-        typical[best] = -np.inf
-        clusters.labels_C[cluster] += 1
-        left_C[cluster] -= 1
+        gains[i] = clusters.shares_C[cluster] * typical[best] - labels_C[cluster]
+        labels_C[cluster] += 1
     return positions, gains

@@ -115,7 +115,7 @@ class Follower:
         """What the strategy would ask now; none where that takes a fit first."""
         learner = self.learner
         left = len(learner.data.unlabelled)
-        if not left or (learner.strategy.needs_model and not learner.is_current):
+        if not left or (learner.asks_model and not learner.is_current):
             return NO_POINTS
         try:
             return learner.query(min(self.batch, left)).indices

@@ -27,7 +27,7 @@ def standing(learner: Any, metric: str, previous: float | None = None) -> str:
 def status(learner: Any, metric: str) -> str:
     """The last round in a sentence, or what to do before the first."""
     if not len(learner.history):
-        advice = " Step plays one." if learner.is_current or not learner.strategy.needs_model else ""
+        advice = " Step plays one." if learner.is_current or not learner.asks_model else ""
         return f"No round yet: {standing(learner, metric)}.{advice}"
     last: RoundRecord = learner.history[-1]
     did = "was told the labels of" if last.strategy == "given" else "asked"

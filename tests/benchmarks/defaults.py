@@ -2,6 +2,9 @@
 
 Random queries from 5 to 100 labels, each model refitted after every label up to 12 and after every fifth from there on.
 Both get the same labels.
+
+Whether the default strategy helps is another question, with an experiment of its own, which is what
+`python -m tests.benchmarks.defaults` runs: see `contest.py`.
 """
 
 from __future__ import annotations
@@ -129,3 +132,9 @@ def _fit_and_predict(manager: GPManager, data: DataManager) -> RegressionPosteri
     posterior = manager.posterior(data.test)
     assert isinstance(posterior, RegressionPosterior)
     return posterior
+
+
+if __name__ == "__main__":
+    from tests.benchmarks.contest import main
+
+    main()

@@ -21,12 +21,17 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # 
     os.environ.setdefault(_name, "1")
 
 import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from torch.nn.functional import one_hot  # noqa: E402
 
 import aljupyter as al  # noqa: E402
-from aljupyter.strategies import Pool, Strategy  # noqa: E402
+from aljupyter.data.subset import Subset  # noqa: E402
+from aljupyter.posterior import ClassPosterior  # noqa: E402
+from aljupyter.strategies import BADGE, BatchBALD, Pool, Strategy, asking  # noqa: E402
 from aljupyter.strategies.features import GSx, KCenter, MaxHerding, ProbCover, TypiClust  # noqa: E402
 from tests.benchmarks.measure import peak_megabytes, timed  # noqa: E402
 from tests.benchmarks.report import Demand, Section  # noqa: E402
+from tests.managers import NearestMean  # noqa: E402
 
 LABELLED = 10
 CLASSES = 10
@@ -43,9 +48,15 @@ class Case:
     points, features, n : int
         N, D and the size of the batch.
     seconds, megabytes : float
-        Demands: CPU time of a query (score and select), and memory beyond that of the points.
+        Demands: CPU time of a query, and memory beyond that of the points.
     theirs : str, optional
         The name of scikit-activeml's.
+    ratio : float
+        Demand: how many times faster than that; 0 for none.
+    needs_model : bool
+        Whether a model is asked; what it says is given.
+    draws : int
+        How many draws it has.
     """
 
     name: str
@@ -56,16 +67,21 @@ class Case:
     seconds: float
     megabytes: float = 500
     theirs: str = ""
+    ratio: float = 0
+    needs_model: bool = False
+    draws: int = 0
 
 
 CASES = [
-    Case("KCenter", KCenter, 20_000, 64, 100, 0.5, theirs="CoreSet"),
+    Case("KCenter", KCenter, 20_000, 64, 100, 1, theirs="CoreSet", ratio=2),
     Case("KCenter, 1M", KCenter, 1_000_000, 8, 50, 10),
     Case("GSx", GSx, 20_000, 64, 100, 10, theirs="GreedySamplingX"),
-    Case("TypiClust", TypiClust, 20_000, 64, 100, 1.2, theirs="TypiClust"),
-    Case("ProbCover", ProbCover, 20_000, 64, 100, 5, theirs="ProbCover"),
+    Case("TypiClust", TypiClust, 20_000, 64, 100, 2, theirs="TypiClust", ratio=2),
+    Case("ProbCover", ProbCover, 20_000, 64, 100, 10, theirs="ProbCover", ratio=10),
     Case("MaxHerding", MaxHerding, 20_000, 64, 100, 10, theirs="MaxHerding"),
     Case("MaxHerding, all targets", lambda: MaxHerding(n_targets=None), 20_000, 64, 100, 10, theirs="MaxHerding"),
+    Case("BADGE", BADGE, 20_000, 64, 100, 1, theirs="Badge", ratio=10, needs_model=True),
+    Case("BatchBALD", BatchBALD, 10_000, 64, 10, 2, 1500, needs_model=True, draws=100),
 ]
 
 
@@ -88,38 +104,98 @@ def resident_megabytes() -> float:
     return float(fields["VmRSS"].split()[0]) / 1024
 
 
-def ours(case: Case, kind: str, seed: int) -> tuple[float, float, float]:
-    """CPU seconds of scoring and of selecting, and the megabytes by which the peak of memory is above what was held."""
+def ours(case: Case, kind: str, seed: int) -> tuple[float, float]:
+    """CPU seconds of a query, and the megabytes by which the peak of memory is above what was held."""
     x_N_D = points(case, kind, seed)
     data = al.DataManager(x_N_D, np.arange(case.points) % CLASSES, labelled=range(LABELLED), preprocess=None)
-    pool, strategy = Pool(data.unlabelled, data.labelled, None, seed), case.strategy()
     small = al.DataManager(x_N_D[:300], np.arange(300) % CLASSES, labelled=range(LABELLED), preprocess=None)
-    warm = Pool(small.unlabelled, small.labelled, None, seed)  # libraries load on first use
-    strategy.select(warm, 5, strategy.score(warm))
-    _ = pool.unlabelled.x, pool.labelled.x
+    strategy = case.strategy()
+    model = Given(probabilities(case, seed), case.draws, seed) if case.needs_model else None
+    strategy.query(model, small, 5, seed)  # libraries load on first use
+    _ = data.unlabelled.x, data.labelled.x
+    pool = Pool(data.unlabelled, data.labelled, model, seed)
+    if case.needs_model:
+        _ = pool.posterior  # selection only: that of the model is not counted
     before = resident_megabytes()
-    scores, scoring = timed(lambda: strategy.score(pool))
-    _, selecting = timed(lambda: strategy.select(pool, case.n, scores))
-    return scoring, selecting, peak_megabytes() - before
+    _, seconds = timed(lambda: asking.choose(strategy, pool, case.n))
+    return seconds, peak_megabytes() - before
 
 
-def theirs(case: Case, kind: str, seed: int) -> tuple[float, float, float]:
-    """The same of scikit-activeml, which does all in one call."""
+def theirs(case: Case, kind: str, seed: int) -> tuple[float, float]:
+    """The same of scikit-activeml."""
     from skactiveml import pool as skactiveml  # type: ignore[import-not-found, unused-ignore]
 
     x_N_D = points(case, kind, seed)
     y_N = np.where(np.arange(case.points) < LABELLED, np.arange(case.points) % CLASSES, np.nan)
     options: dict[str, Any] = {"ProbCover": {"n_classes": CLASSES}}.get(case.theirs, {})
+    asked: dict[str, Any] = {}
     if case.theirs == "ProbCover":  # its grid ends at 2: give it ours
         data = al.DataManager(x_N_D, np.arange(case.points) % CLASSES, labelled=range(LABELLED), preprocess=None)
         options["deltas"] = [ProbCover().radius(Pool(data.unlabelled, data.labelled, None, seed))]
+    if case.needs_model:
+        asked = {"clf": their_classifier(probabilities(case, seed)), "fit_clf": False}
     strategy = getattr(skactiveml, case.theirs)(random_state=seed, **options)
     before = resident_megabytes()
-    _, seconds = timed(lambda: strategy.query(x_N_D, y_N, batch_size=case.n))
-    return 0.0, seconds, peak_megabytes() - before
+    _, seconds = timed(lambda: strategy.query(x_N_D, y_N, batch_size=case.n, **asked))
+    return seconds, peak_megabytes() - before
 
 
-def apart(arguments: Sequence[str], limit: float) -> tuple[float, float, float] | None:
+def probabilities(case: Case, seed: int) -> np.ndarray:
+    """Class probabilities of all points of a case, (N, C): some clear, some not."""
+    return np.random.default_rng(seed).dirichlet(np.ones(CLASSES), case.points)
+
+
+class Given(NearestMean):
+    """A model that says given probabilities, and for which the points are the input of the last layer."""
+
+    def __init__(self, probs_N_C: np.ndarray, n_draws: int, seed: int):
+        super().__init__()
+        self._mean_N_C, self._n_draws, self._seed = torch.from_numpy(probs_N_C), n_draws, seed
+
+    def posterior(self, x: torch.Tensor | Subset) -> ClassPosterior:
+        assert isinstance(x, Subset)
+        mean_n_C = self._mean_N_C[torch.tensor(x.indices)]
+        if not self._n_draws:
+            return ClassPosterior(mean_n_C)
+        weights = np.random.default_rng(self._seed).normal(size=(self._n_draws, x.x.shape[1], CLASSES))
+        logits = np.einsum("nd,sdc->snc", x.x.numpy(), weights) / np.sqrt(x.x.shape[1])
+        draws = torch.from_numpy(logits).softmax(-1)
+        return ClassPosterior(draws.mean(0), draws, coupled=True)
+
+    def gradient_embed(self, x: torch.Tensor | Subset, posterior: Any = None) -> tuple[torch.Tensor, torch.Tensor]:
+        said = posterior or self.posterior(x)
+        return said.mean_N_C - one_hot(said.mean_N_C.argmax(1), CLASSES), self.embed(x)
+
+
+def their_classifier(probs_N_C: np.ndarray) -> Any:
+    """The same for scikit-activeml, which asks for all points or for those without a label."""
+    from skactiveml.base import SkactivemlClassifier  # type: ignore[import-not-found, unused-ignore]
+
+    class Said(SkactivemlClassifier):  # type: ignore[misc, unused-ignore]
+        def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+            return self
+
+        def predict_proba(self, X: Any) -> np.ndarray:
+            return probs_N_C[len(probs_N_C) - len(X) :]
+
+    return Said(classes=list(range(CLASSES)))
+
+
+def measures(seed: int) -> Section:
+    """Uncertainty of 1,000,000 points of ten classes."""
+    from aljupyter import informativeness
+
+    probs = np.random.default_rng(seed).dirichlet(np.ones(CLASSES), 1_000_000)
+    posterior = ClassPosterior(torch.from_numpy(probs))
+    found = Section("uncertainty of 1,000,000 x 10 probabilities")
+    for name in ("entropy", "least_confidence", "margin", "ratio"):
+        seconds = min(timed(lambda name=name: getattr(informativeness, name)(posterior))[1] for _ in range(3))
+        found.rows.append({"measure": name, "s": f"{seconds:.3f}"})
+        found.demands.append(Demand(f"{name}: seconds", seconds, at_most=0.2))
+    return found
+
+
+def apart(arguments: Sequence[str], limit: float) -> tuple[float, float] | None:
     """Run one case in a process of its own, for its peak of memory; None where it failed or took too long."""
     command = [sys.executable, "-m", "tests.benchmarks.strategies", *arguments]
     try:
@@ -129,8 +205,8 @@ def apart(arguments: Sequence[str], limit: float) -> tuple[float, float, float] 
     except subprocess.CalledProcessError as error:
         print(error.stderr, file=sys.stderr)
         return None
-    scoring, selecting, megabytes = map(float, done.stdout.split()[-3:])
-    return scoring, selecting, megabytes
+    seconds, megabytes = map(float, done.stdout.split()[-2:])
+    return seconds, megabytes
 
 
 def section(kind: str, cases: Sequence[Case], seed: int, limit: float) -> Section:
@@ -141,30 +217,25 @@ def section(kind: str, cases: Sequence[Case], seed: int, limit: float) -> Sectio
     )
     for case in cases:
         own = apart(["--case", case.name, "--kind", kind, "--seed", str(seed)], limit)
-        shape = f"{case.points:,} x {case.features}"
-        if own is None:
-            found.rows.append({"strategy": case.name, "pool": shape, "n": str(case.n), "query s": "-"})
-            found.demands.append(Demand(f"{case.name}: seconds", float("nan"), at_most=case.seconds))
-            continue
-        scoring, selecting, megabytes = own
+        seconds, megabytes = own or (float("nan"), float("nan"))
         row = {
             "strategy": case.name,
-            "pool": shape,
+            "pool": f"{case.points:,} x {case.features}",
             "n": str(case.n),
-            "score s": f"{scoring:.2f}",
-            "select s": f"{selecting:.2f}",
-            "query s": f"{scoring + selecting:.2f}",
+            "query s": f"{seconds:.2f}",
             "MB": f"{megabytes:.0f}",
         }
+        found.demands.append(Demand(f"{case.name}: seconds", seconds, at_most=case.seconds))
+        found.demands.append(Demand(f"{case.name}: MB", megabytes, at_most=case.megabytes))
         if compare and case.theirs:
             other = apart(["--case", case.name, "--kind", kind, "--seed", str(seed), "--theirs"], limit)
-            row["skactiveml s"] = f"> {limit:g}" if other is None else f"{other[1]:.2f}"
-            row["its MB"] = "?" if other is None else f"{other[2]:.0f}"
-            ratio = (limit if other is None else other[1]) / (scoring + selecting)
+            row["skactiveml s"] = f"> {limit:g}" if other is None else f"{other[0]:.2f}"
+            row["its MB"] = "?" if other is None else f"{other[1]:.0f}"
+            ratio = (limit if other is None else other[0]) / seconds
             row["ratio"] = f"{'> ' if other is None else ''}{ratio:.1f}"
+            if case.ratio:
+                found.demands.append(Demand(f"{case.name}: times faster", ratio, at_least=case.ratio))
         found.rows.append(row)
-        found.demands.append(Demand(f"{case.name}: seconds", scoring + selecting, at_most=case.seconds))
-        found.demands.append(Demand(f"{case.name}: MB", megabytes, at_most=case.megabytes))
     return found
 
 
@@ -186,6 +257,8 @@ def main() -> None:
     start = time.perf_counter()
     chosen = [c for c in CASES if not options.only or any(c.name.startswith(name) for name in options.only)]
     print(f"aljupyter {al.__version__}, one thread; seed {options.seed}; load {os.getloadavg()[0]:.1f}\n", flush=True)
+    if not options.only:
+        print(measures(options.seed), flush=True)
     for kind in kinds:
         print(section(kind, chosen, options.seed, options.limit), flush=True)
     print(f"{time.perf_counter() - start:.0f} s")

@@ -100,3 +100,57 @@ def test_a_class_without_a_label_has_no_probability_in_any_draw():
     p = fitted.posterior(torch.from_numpy(X)).draws(slice(0, 4))
     assert p.shape == (65, 4, 3) and bool((p[:, :, 2] == 0).all())
     torch.testing.assert_close(p.sum(2), torch.ones(65, 4, dtype=torch.float64))
+
+
+# --- draws that are one function at all points ------------------------------------------------------------------------
+
+
+def test_functions_of_two_classes_have_the_mean_and_covariance_of_the_latent_function():
+    fitted = manager(*two_overlapping_clouds())
+    x = torch.tensor([[0.0], [0.2], [4.0], [-4.0]], dtype=torch.float64)
+    posterior = fitted.posterior(x)
+    drawn = posterior.sample(40_000, np.random.default_rng(0))
+    assert drawn.shape == (40_000, 4, 2)
+    torch.testing.assert_close(drawn.sum(2), torch.ones(40_000, 4, dtype=torch.float64))
+    latent = torch.logit(drawn[..., 1])
+    ((mean, _),) = fitted.estimator_.latent(x)
+    everyone = torch.arange(4)
+    cov = posterior.joint.cov(everyone, everyone)
+    np.testing.assert_allclose(latent.mean(0), mean, atol=4 * float(cov.diagonal().max()) ** 0.5 / 200)
+    np.testing.assert_allclose(torch.cov(latent.T), cov, atol=0.04 * float(cov.diagonal().max()))
+    np.testing.assert_allclose(drawn.mean(0), posterior.mean_N_C, atol=0.02)
+
+
+def test_functions_of_three_classes_are_normalised_and_agree_with_the_predictions():
+    fitted = manager(*three_blobs())
+    x = torch.from_numpy(np.random.default_rng(3).uniform(-3, 6, (12, 2)))
+    posterior = fitted.posterior(x)
+    drawn = posterior.sample(20_000, np.random.default_rng(0))
+    torch.testing.assert_close(drawn.sum(2), torch.ones(20_000, 12, dtype=torch.float64))
+    np.testing.assert_allclose(drawn.mean(0), posterior.draws(slice(None)).mean(0), atol=0.02)
+    copies = fitted.posterior(x[:1].repeat(2, 1)).sample(50, np.random.default_rng(0))
+    torch.testing.assert_close(copies[:, 0], copies[:, 1], atol=1e-3, rtol=0)  # the same point: the same function
+
+
+def test_functions_are_seeded_read_only_the_rows_asked_for_and_hold_at_many_points(monkeypatch):
+    fitted = manager(*two_overlapping_clouds())
+    x = torch.linspace(-5, 5, 300, dtype=torch.float64)[:, None]
+    posterior = fitted.posterior(x)
+    rows = torch.tensor([10, 200, 299])
+    few = posterior.sample(3, np.random.default_rng(1), rows)
+    torch.testing.assert_close(few, posterior.sample(3, np.random.default_rng(1), rows), atol=0, rtol=0)
+    torch.testing.assert_close(few, fitted.posterior(x[rows]).sample(3, np.random.default_rng(1)))
+    monkeypatch.setattr("aljupyter.models.gp.draws.MOST_FACTORED", 40)  # the others are drawn given these
+    drawn = posterior.sample(2000, np.random.default_rng(0))
+    np.testing.assert_allclose(drawn.mean(0), posterior.mean_N_C, atol=0.05)
+    steps = (drawn[:, 1:, 1] - drawn[:, :-1, 1]).abs().mean()
+    assert steps < 0.01, "neighbours differ: not one function"
+
+
+def test_a_class_without_labels_has_no_share_in_a_function():
+    X, y = three_blobs()
+    data = al.DataManager(X, y, labelled=np.flatnonzero(y < 2), preprocess=None)
+    fitted = GPManager(al.GPClassifier())
+    fitted.fit(data.labelled)
+    drawn = fitted.posterior(data.unlabelled).sample(4, np.random.default_rng(0))
+    assert drawn.shape[2] == 3 and (drawn[..., 2] == 0).all()

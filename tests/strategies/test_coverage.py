@@ -12,7 +12,9 @@ from scipy.spatial.distance import cdist
 from aljupyter.errors import QuerySizeError
 from aljupyter.strategies import coverage
 from aljupyter.strategies.coverage import ball_coverage, cover_greedily, pure_radius
+from aljupyter.strategies.greedy import Batch
 from aljupyter.strategies.typical import clusters_of
+from tests.rooms import Room, ample
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -29,11 +31,13 @@ def covered_by(labelled, pool, delta):
     return set(np.flatnonzero((cdist(pool, labelled) <= delta).any(axis=1)))
 
 
-def check_greedy(pool, labelled, delta, picks, gains):
+def check_greedy(pool, labelled, delta, picks, gains, still=None):
     """Each pick's ball holds as many uncovered points as any other's; where only one does, there is no choice."""
+    still = still or (lambda picked: set(range(len(pool))) - set(picked))
     around, covered = balls(pool, delta), covered_by(labelled, pool, delta)
     for k, (pick, gain) in enumerate(zip(picks, gains, strict=True)):
-        new = [len(ball - covered) if i not in picks[:k] else -1 for i, ball in enumerate(around)]
+        may = still(picks[:k])
+        new = [len(ball - covered) if i in may else -1 for i, ball in enumerate(around)]
         assert new[pick] == max(new) and gain * len(pool) == pytest.approx(new[pick], abs=1e-9)
         covered |= around[pick]
 
@@ -134,3 +138,24 @@ def test_twenty_thousand_points_take_little_memory():
     finally:
         tracemalloc.stop()
     assert peak < 150 * 2**20  # the pairs that are near each other would take 600 MiB, all distances 3 GiB
+
+
+@given(seeds, st.integers(1, 40), st.integers(0, 5), st.floats(0.05, 4))
+def test_with_a_quota_picks_are_those_of_greedy_set_cover_among_those_that_may_come(seed, n_points, n_labelled, delta):
+    x = rng(seed).normal(size=(n_points + n_labelled, 2))
+    pool, labelled, room = x[n_labelled:], x[:n_labelled], Room(seed, n_points)
+    picks, gains = cover_greedily(pool, labelled, room.most, rng(seed), delta=delta, batch=room.batch())
+    assert len(set(picks)) == room.most
+    check_greedy(pool, labelled, delta, picks, gains, room.still)
+    free, ampler = (
+        cover_greedily(pool, labelled, room.most, rng(), delta=delta, batch=b) for b in (None, ample(seed, n_points))
+    )
+    np.testing.assert_array_equal(free, ampler)
+
+
+def test_points_that_may_not_come_are_there_to_be_covered():
+    pool = np.concatenate([np.zeros((3, 1)), np.full((30, 1), 10.0), [[10.9]]])
+    groups = np.repeat([0, 1, 0], [3, 30, 1])  # of the crowd itself nobody may come
+    picks, gains = cover_greedily(pool, pool[:0], 2, rng(), delta=1.0, batch=Batch(34, groups, np.array([2, 0])))
+    assert picks[0] == 33 and picks[1] < 3
+    np.testing.assert_allclose(gains, [31 / 34, 3 / 34])

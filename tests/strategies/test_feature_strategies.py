@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import aljupyter as al
 from aljupyter.errors import InvalidParameter, ModelError, NonFiniteFeatures
-from aljupyter.strategies import Pool
+from aljupyter.strategies import AtMost, Pool, asking
+from aljupyter.strategies.asking import choose
 from aljupyter.strategies.features import GSx, KCenter, MaxHerding, ProbCover, TypiClust
 from aljupyter.strategies.points import FeatureStrategy
 from aljupyter.strategies.spread import spread
@@ -47,7 +48,8 @@ def pool_of(x, labelled=0, model=None, seed=0, round=0, classes=2, **options):
 
 
 def ask(strategy, pool, n):
-    return strategy.select(pool, n, strategy.score(pool))
+    """Positions in the pool, by the way of the learner: restrictions before, checks after."""
+    return np.searchsorted(pool.unlabelled.indices, choose(strategy, pool, n).indices)
 
 
 @every
@@ -95,7 +97,7 @@ def test_as_many_are_picked_as_are_asked_and_the_first_is_of_the_highest_score(
     scores = kind().score(pool)
     assert scores.shape == (n_points,) and scores.dtype == np.float64 and np.isfinite(scores).all()
     n = data.draw(st.integers(1, n_points))
-    picks = kind().select(pool, n, scores)
+    picks = kind().select(pool, n, scores).positions
     assert picks.shape == (n,) and len(set(picks.tolist())) == n and set(picks.tolist()) <= set(range(n_points))
     np.testing.assert_array_equal(picks, ask(kind(), pool, n))
     first = picks[0] if kind is not TypiClust else ask(kind(), pool, 1)[0]  # its clusters depend on the batch
@@ -137,15 +139,49 @@ def test_of_a_large_pool_some_candidates_are_looked_at(kind):
     x = rng().normal(size=(200, 2))
     pool = pool_of(x, labelled=2)
     strategy = kind(max_candidates=30)
-    scores = strategy.score(pool)
+    scores = asking.score(strategy, pool).values
     candidates = np.flatnonzero(np.isfinite(scores))
     assert len(candidates) == 30 and np.isneginf(np.delete(scores, candidates)).all()
-    picks = strategy.select(pool, 10, scores)
+    picks = ask(strategy, pool, 10)
     assert len(set(picks)) == 10 and set(picks) <= set(candidates)
-    assert len(set(strategy.select(pool, 50, scores))) == 50  # more than that are asked: more are looked at
-    other = kind(max_candidates=30).score(pool_of(x, labelled=2, round=1))
+    assert len(set(ask(strategy, pool, 50))) == 50  # more than that are asked: more are looked at
+    other = asking.score(strategy, pool_of(x, labelled=2, round=1)).values
     assert not np.array_equal(np.isfinite(other), np.isfinite(scores))
-    np.testing.assert_array_equal(kind(max_candidates=198).score(pool), kind().score(pool))
+    np.testing.assert_array_equal(asking.score(kind(max_candidates=198), pool).values, kind().score(pool))
+
+
+@every
+def test_the_number_of_candidates_is_a_restriction_and_shows_once(kind):
+    strategy = kind(max_candidates=7)
+    assert strategy.restrictions.max_candidates == 7
+    assert repr(strategy.within(max_candidates=9)) == f"{kind.__name__}(max_candidates=9)"
+    assert repr(kind().within(max_candidates=None)) in (f"{kind.__name__}()", f"{kind.__name__}(max_candidates=None)")
+    assert repr(kind().within(forbidden=[1])) == f"{kind.__name__}().within(forbidden=<1 indices>)"
+    assert strategy.within(forbidden=[1]).max_candidates == 7 == strategy.max_candidates
+
+
+@every
+@given(st.integers(0, 99), st.integers(2, 25), st.integers(0, 3))
+@settings(max_examples=20, deadline=None)
+def test_quotas_are_kept_and_those_that_do_not_bind_change_nothing(kind, seed, n_points, labelled):
+    x = rng(seed).normal(size=(n_points + labelled, 2))
+    groups = rng(seed).integers(0, 3, len(x))
+    pool = pool_of(x, labelled, seed=seed)
+    n = int(np.minimum(np.bincount(groups[labelled:]), 2).sum())
+    picks = ask(kind().within(quota=AtMost(2, groups)), pool, n)
+    assert len(set(picks)) == n and np.bincount(groups[labelled:][picks]).max() <= 2
+    np.testing.assert_array_equal(ask(kind().within(quota=AtMost(n, groups)), pool, n), ask(kind(), pool, n))
+
+
+@every
+def test_what_each_pick_was_worth_is_told(kind):
+    query = choose(kind(), pool_of(np.tile(crowds()[:105], (2, 1)), labelled=1), 2)
+    assert query.why["gain"].shape == (2,) and ("cluster" in query.why) == (kind is TypiClust)
+    if kind is TypiClust:
+        twice = choose(TypiClust(max_clusters=3), pool_of(np.tile(crowds()[:105], (2, 1))), 6).why["cluster"]
+        assert len(set(twice[:3])) == 3 and twice[:3].tolist() == twice[3:].tolist()
+    else:
+        assert query.why["gain"][0] == query.scores[0] and (np.diff(query.why["gain"]) <= 0).all()
 
 
 @every
@@ -278,3 +314,18 @@ def test_targets_are_some_points_of_a_large_pool():
     exact, some = MaxHerding(n_targets=None).score(pool_of(x)), MaxHerding(n_targets=100).score(pool_of(x))
     assert 0 < np.abs(exact - some).max() < 0.1
     np.testing.assert_array_equal(MaxHerding(n_targets=300).score(pool_of(x)), exact)
+
+
+@pytest.mark.parametrize("n_targets", [5_000, None])
+def test_targets_are_there_whether_they_may_be_asked_or_not(n_targets):
+    x = np.concatenate([np.zeros((3, 1)), np.full((30, 1), 10.0), [[10.9]]])
+    crowd = list(range(3, 33))
+    picks = ask(MaxHerding(bandwidth=1.0, n_targets=n_targets).within(forbidden=crowd), pool_of(x), 2)
+    assert picks[0] == 33 and picks[1] < 3  # near the crowd first; of itself it is one against three
+
+
+def test_a_restriction_does_not_change_the_radius_nor_the_bandwidth():
+    pool = pool_of(rng().normal(size=(80, 2)), labelled=3)
+    part = pool.restricted(np.arange(20))
+    assert ProbCover().radius(part) == ProbCover().radius(pool)
+    assert MaxHerding().width(part) == MaxHerding().width(pool)

@@ -12,7 +12,9 @@ from sklearn.metrics.pairwise import rbf_kernel
 from aljupyter.errors import QuerySizeError
 from aljupyter.strategies import herding
 from aljupyter.strategies.coverage import cover_greedily
+from aljupyter.strategies.greedy import Batch
 from aljupyter.strategies.herding import herd, kernel_coverage, median_distance
+from tests.rooms import Room, ample
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -21,7 +23,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def check_greedy(pool, labelled, bandwidth, targets, picks, gains):
+def check_greedy(pool, labelled, bandwidth, targets, picks, gains, still=None):
     """Each pick adds as much to the mean of the largest similarity as any other point would."""
     all_points = np.concatenate([labelled, pool])
     kernel = rbf_kernel(pool[targets], all_points, 0.5 / bandwidth**2)
@@ -30,6 +32,9 @@ def check_greedy(pool, labelled, bandwidth, targets, picks, gains):
         before = kernel[:, chosen].max(axis=1, initial=0).mean()
         added = np.array([kernel[:, [*chosen, i]].max(axis=1).mean() - before for i in range(len(all_points))])
         added[chosen] = -np.inf
+        if still is not None:
+            may = len(labelled) + np.array(still([i - len(labelled) for i in chosen[len(labelled) :]]))
+            added[np.setdiff1d(np.arange(len(added)), may)] = -np.inf
         assert added[pick] == pytest.approx(added.max(), abs=1e-9) and gain == pytest.approx(added[pick], abs=1e-9)
         chosen.append(pick)
 
@@ -40,12 +45,12 @@ def test_picks_are_those_of_the_slow_greedy_way(seed, n_points, n_labelled, band
     pool, labelled = x[n_labelled:], x[:n_labelled]
     n = data.draw(st.integers(1, min(n_points, 8)))
     targets = np.arange(n_points) if all_targets else rng(seed).permutation(n_points)[: n_points // 2 + 1]
-    given_targets = None if all_targets else targets
-    picks, gains = herd(pool, labelled, n, rng(), bandwidth=bandwidth, targets_T=given_targets)
+    given_targets = None if all_targets else pool[targets]
+    picks, gains = herd(pool, labelled, n, rng(), bandwidth=bandwidth, x_T_D=given_targets)
     assert len(set(picks)) == n and (np.diff(gains) <= 1e-12).all()
     check_greedy(pool, labelled, bandwidth, targets, picks, gains)
-    known = kernel_coverage(pool, labelled, bandwidth=bandwidth, targets_T=given_targets)
-    again = herd(pool, labelled, n, rng(), bandwidth=bandwidth, targets_T=given_targets, first_N=known)
+    known = kernel_coverage(pool, labelled, bandwidth=bandwidth, x_T_D=given_targets)
+    again = herd(pool, labelled, n, rng(), bandwidth=bandwidth, x_T_D=given_targets, first_N=known)
     np.testing.assert_array_equal(again, (picks, gains))
 
 
@@ -122,3 +127,37 @@ def test_twenty_thousand_points_take_little_memory():
     finally:
         tracemalloc.stop()
     assert peak < 200 * 2**20  # the kernel matrix would take 3 GiB
+
+
+@given(seeds, st.integers(1, 25), st.integers(0, 4), st.floats(0.05, 5))
+def test_with_a_quota_picks_are_greedy_among_those_that_may_come(seed, n_points, n_labelled, bandwidth):
+    x = rng(seed).normal(size=(n_points + n_labelled, 3))
+    pool, labelled, room = x[n_labelled:], x[:n_labelled], Room(seed, n_points)
+    picks, gains = herd(pool, labelled, room.most, rng(), bandwidth=bandwidth, batch=room.batch())
+    assert len(set(picks)) == room.most
+    check_greedy(pool, labelled, bandwidth, np.arange(n_points), picks, gains, room.still)
+    free, ampler = (
+        herd(pool, labelled, room.most, rng(), bandwidth=bandwidth, batch=b) for b in (None, ample(seed, n_points))
+    )
+    np.testing.assert_array_equal(free, ampler)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_many_closed_points_with_large_gains_do_not_hide_the_best_open_one(seed):
+    """Their bounds are the largest, and no gain of an open point may be measured by them."""
+    crowd, others = rng(seed).normal(scale=0.3, size=(150, 2)), 1.5 * rng(seed + 10).normal(size=(60, 2))
+    pool = np.concatenate([crowd, others])
+    batch = Batch(210, np.repeat([0, 1], [150, 60]), np.array([1, 60]))
+    picks, gains = herd(pool, pool[:0], 8, rng(), bandwidth=0.4, batch=batch)
+
+    def still(before):
+        return [i for i in range(210) if i not in before and (i >= 150 or min(before, default=150) >= 150)]
+
+    check_greedy(pool, pool[:0], 0.4, np.arange(210), picks, gains, still)
+
+
+def test_points_that_may_not_come_are_targets_still():
+    pool = np.concatenate([np.zeros((3, 1)), np.full((30, 1), 10.0), [[10.9]]])
+    groups = np.repeat([0, 1, 0], [3, 30, 1])  # of the crowd itself nobody may come
+    picks, _ = herd(pool, pool[:0], 2, rng(), bandwidth=1.0, batch=Batch(34, groups, np.array([2, 0])))
+    assert picks[0] == 33 and picks[1] < 3

@@ -17,6 +17,8 @@ from aljupyter.errors import InvalidParameter, InvalidScores, ModelError, NoDraw
 from aljupyter.informativeness import expected_improvement, relative_distance
 from aljupyter.models.gp.manager import GPManager
 from aljupyter.posterior import RegressionPosterior
+from aljupyter.strategies.asking import choose
+from aljupyter.strategies.selection import top_k
 from tests.managers import Mean, NearestMean
 from tests.posteriors import drawn, probs
 
@@ -34,7 +36,7 @@ def make_pool(model=None, n=40, labelled=6, seed=0, task="regression", **more):
 class Given(s.Measure):
     """Values that were made up."""
 
-    needs_model = False
+    needs = ()
 
     def __init__(self, numbers):
         self.numbers = numbers
@@ -72,8 +74,8 @@ def test_a_model_without_draws_has_no_bald():
 
 def test_a_certain_point_is_not_asked_first():
     """PyRelationAL 1.0.2: the entropy at p = 0 is NaN there, and NaN sorts first."""
-    posterior = probs([1.0, 0.0], [0.5, 0.5], [0.9, 0.1])
-    assert s.TopK()(s.Entropy().values(posterior).numpy(), 3, np.random.default_rng(0)).tolist() == [1, 2, 0]
+    scores = s.Entropy().values(probs([1.0, 0.0], [0.5, 0.5], [0.9, 0.1])).numpy()
+    assert top_k(scores, 3, np.random.default_rng(0)).tolist() == [1, 2, 0]
 
 
 @pytest.mark.parametrize("goal", ["max", "min"])
@@ -174,11 +176,11 @@ def test_representative_points_are_one_of_each_cluster():
     pool = s.Pool(data.unlabelled, data.labelled, None)
     strategy = s.get("representative")
     assert not strategy.needs_model
-    chosen = strategy.select(pool, 3, strategy.score(pool))
+    chosen = choose(strategy, pool, 3).indices
     assert groups[chosen].tolist() == [2, 1, 0]
-    (nearest,) = strategy.select(pool, 1, strategy.score(pool))
+    (nearest,) = choose(strategy, pool, 1).indices
     assert nearest == abs(x - x.mean()).argmin()
-    np.testing.assert_array_equal(chosen, strategy.select(pool, 3, strategy.score(pool)))
+    np.testing.assert_array_equal(chosen, choose(strategy, pool, 3).indices)
 
 
 def test_representative_gives_as_many_as_asked_whatever_the_clusterer():
@@ -186,7 +188,7 @@ def test_representative_gives_as_many_as_asked_whatever_the_clusterer():
     pool = make_pool(labelled=0)
     strategy = s.Representative(DBSCAN(eps=0.3, min_samples=3))
     for n in (1, 5, 40):
-        assert len(set(strategy.select(pool, n, strategy.score(pool)).tolist())) == n
+        assert len(set(choose(strategy, pool, n).indices.tolist())) == n
     with pytest.raises(WrongTask, match="says nothing about a posterior"):
         s.Representativeness().values(probs([0.5, 0.5]))
 

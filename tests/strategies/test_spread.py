@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 from aljupyter.errors import QuerySizeError
 from aljupyter.strategies.greedy import random_argmax
 from aljupyter.strategies.spread import METRICS, farthest_first, spread
+from tests.rooms import Room, ample
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -20,8 +21,8 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def naive(pool, labelled, n, metric="euclidean"):
-    """Every distance anew for every pick."""
+def naive(pool, labelled, n, metric="euclidean", still=None):
+    """Every distance anew for every pick, of which `still` says who may come."""
     if metric == "cosine":  # about the mean of the unit vectors
         pool, labelled = (z / np.linalg.norm(z, axis=1, keepdims=True) for z in (pool, labelled))
     picks, gains = [], []
@@ -35,6 +36,8 @@ def naive(pool, labelled, n, metric="euclidean"):
         else:
             values = cdist(pool, chosen, metric).min(axis=1)
             values[picks] = -np.inf
+        if still is not None:
+            values[np.setdiff1d(np.arange(len(pool)), still(picks))] = -np.inf
         picks.append(int(values.argmax()))
         gains.append(values.max())
     return picks, gains
@@ -127,3 +130,30 @@ def test_equal_to_within_rounding_is_equal():
 def test_a_batch_that_the_pool_cannot_give_is_refused(n):
     with pytest.raises(QuerySizeError, match="from 1 to 3"):
         farthest_first(np.zeros((3, 1)), np.zeros((0, 1)), n, rng())
+
+
+@given(seeds, st.integers(3, 30), st.integers(0, 4), st.sampled_from(METRICS))
+def test_with_a_quota_each_pick_is_the_farthest_of_those_that_may_come(seed, n_points, n_labelled, metric):
+    x = rng(seed).normal(size=(n_points + n_labelled, 3)) + (0 if metric == "cosine" else 3)
+    pool, labelled, room = x[n_labelled:], x[:n_labelled], Room(seed, n_points)
+    picks, gains = farthest_first(pool, labelled, room.most, rng(), metric=metric, batch=room.batch())
+    expected_picks, expected_gains = naive(pool, labelled, room.most, metric, room.still)
+    np.testing.assert_array_equal(picks, expected_picks)
+    np.testing.assert_allclose(gains, expected_gains, atol=1e-12)
+    n = room.most
+    free, ampler = (farthest_first(pool, labelled, n, rng(), batch=b) for b in (None, ample(seed, n_points)))
+    np.testing.assert_array_equal(free, ampler)
+
+
+def test_ties_of_float32_points_are_ties_whichever_point_is_the_nearest():
+    # 4, 4 comes first; the others are then at the root of 2 from it, or from the label at 0, 0.
+    pool = np.array([[4, 4], [1, 1], [3, 3], [-1, 1]], dtype=np.float32)
+    seconds = {int(farthest_first(pool, pool[:1] * 0, 2, rng(seed))[0][1]) for seed in range(40)}
+    assert seconds == {1, 2, 3}
+
+
+def test_equal_points_keep_a_quota():
+    room = Room(3, 20)
+    picks, _ = farthest_first(np.zeros((20, 1)), np.zeros((1, 1)), room.most, rng(), batch=room.batch())
+    assert len(set(picks)) == room.most
+    assert (np.bincount(room.groups[picks], minlength=3) <= room.room).all()

@@ -20,7 +20,7 @@ class PoolOf:
     """The part of a Pool that measures look at."""
 
     def __init__(self, posterior, seed=0):
-        self.posterior, self.seed = posterior, seed
+        self.posterior, self.seed, self.terms = posterior, seed, {}
 
     def __len__(self):
         return len(self.posterior)

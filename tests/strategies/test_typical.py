@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.neighbors import NearestNeighbors
 
 from aljupyter.errors import QuerySizeError
 from aljupyter.strategies import typical
+from aljupyter.strategies.greedy import Batch
 from aljupyter.strategies.spread import farthest_first
-from aljupyter.strategies.typical import clusters_of, pick_typical, typical_values, typicality
+from aljupyter.strategies.typical import Clusters, clusters_of, pick_typical, typicality
+from tests.rooms import Room, ample
 
 seeds = st.integers(0, 2**32 - 1)
 CENTRES = np.array([[0.0, 0.0], [20.0, 0.0], [0.0, 20.0], [20.0, 20.0]])
@@ -112,9 +114,9 @@ def test_in_a_large_cluster_neighbours_are_sought_in_a_part_of_it(monkeypatch):
 def test_the_first_pick_of_one_is_the_point_of_the_highest_value(seed, n_labelled):
     x, _ = blobs(seed % 10)
     labelled = x[rng(seed).permutation(150)[:n_labelled]]
-    values = typical_values(x, labelled, rng(seed))
+    values = Clusters(x, labelled, 1, rng(seed)).values()
     picks, gains = pick_typical(x, labelled, 1, rng(seed))
-    assert values.argmax() == picks[0] and values.max() == gains[0]
+    assert values[picks[0]] == values.max() == gains[0]  # the largest may be two that are equally large
     assert np.isfinite(values).all() and values.max() <= 1
 
 
@@ -135,3 +137,33 @@ def test_many_clusters_are_made_in_mini_batches():
 def test_a_batch_that_the_pool_cannot_give_is_refused():
     with pytest.raises(QuerySizeError, match="from 1 to 3"):
         pick_typical(np.zeros((3, 1)), np.zeros((0, 1)), 4, rng())
+
+
+@given(seeds, st.integers(0, 4))
+@settings(max_examples=25, deadline=None)
+def test_with_a_quota_the_most_typical_of_those_that_may_come_is_taken(seed, n_labelled):
+    x, of = blobs(seed % 10)
+    room = Room(seed, 150)
+    assume(room.most + n_labelled >= 4)  # fewer clusters than crowds otherwise
+    picks, gains = pick_typical(x, CENTRES[:n_labelled], room.most, rng(), max_clusters=4, batch=room.batch())
+    assert len(set(picks)) == room.most and np.isfinite(gains).all()
+    labels = np.arange(4) < n_labelled
+    labels = labels.astype(int)
+    for k, pick in enumerate(picks):
+        may = np.array(room.still(picks[:k]))
+        crowds = np.unique(of[may])  # a crowd of which nobody may come is passed over
+        assert of[pick] == min(crowds, key=lambda c: (labels[c], c))  # crowds are in the order of their sizes
+        own = np.flatnonzero(of == of[pick])
+        distance = np.full(150, np.inf)
+        distance[own] = mean_distance(x[own], min(20, len(own) // 2))
+        assert pick == may[distance[may].argmin()]
+        labels[of[pick]] += 1
+
+
+def test_a_quota_that_does_not_bind_changes_nothing_and_an_empty_crowd_is_passed_over():
+    x, of = blobs()
+    free, ampler = (pick_typical(x, x[:0], 9, rng(), batch=b) for b in (None, ample(1, 150)))
+    np.testing.assert_array_equal(free, ampler)
+    nobody_of_the_first = Batch(150, of.astype(np.int64), np.array([0, 2, 2, 9]))
+    picks, _ = pick_typical(x, x[:0], 8, rng(), max_clusters=4, batch=nobody_of_the_first)
+    np.testing.assert_array_equal(of[picks], [1, 2, 3, 1, 2, 3, 3, 3])

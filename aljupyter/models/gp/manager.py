@@ -139,6 +139,15 @@ class GPManager(ModelManager):
             self._running = kind(models, features)
         return self._running.latent(models, points.indices)
 
+    def gradient_embed(self, x: Tensor | Subset, posterior: Posterior | None = None) -> tuple[Tensor, Tensor]:
+        """As if the inputs were those of a last layer; see :meth:`ModelManager.gradient_embed`."""
+        said = self.posterior(x) if posterior is None else posterior
+        embed_N_E = self.embed(x).double()
+        if isinstance(said, RegressionPosterior):
+            return torch.ones(len(said), 1, dtype=torch.float64), embed_N_E
+        likeliest_N = said.mean_N_C.argmax(1)
+        return said.mean_N_C - torch.nn.functional.one_hot(likeliest_N, said.n_classes), embed_N_E
+
     def fantasize(self, x: Tensor, y: ArrayLike) -> GPManager:
         """A manager whose model is as if these points had these labels; this one stays as it is, nothing is fitted.
 
