@@ -283,7 +283,7 @@ class RegressionPosterior:
         z_k_N = torch.from_numpy(generator.standard_normal((int(k), len(self))))
         if self.joint is None:
             return _double(self.mean_N) + _double(self.std_N) * z_k_N
-        return _double(self.mean_N) + jointly_normal(self.joint.cov, self.variance_N, z_k_N, generator)
+        return _double(self.mean_N) + jointly_normal(self.joint.cov, self.variance_N, z_k_N, generator, MOST_FACTORED)
 
 
 def jointly_normal(
@@ -291,7 +291,7 @@ def jointly_normal(
     variance_N: Tensor,
     z_k_N: Tensor,
     generator: np.random.Generator,
-    most: int = MOST_FACTORED,
+    most: int,
 ) -> Tensor:
     """Normal draws about zero, (k, N): up to `most` points jointly, each other one given these.
 
@@ -304,6 +304,8 @@ def jointly_normal(
         Standard normal.
     generator : numpy.random.Generator
         Chooses the points that are drawn jointly.
+    most : int
+        How many these are at most: see `MOST_FACTORED`.
     """
     variance_N, drawn_k_N = _double(variance_N), torch.zeros_like(z_k_N)
     if not variance_N.any():

@@ -40,7 +40,7 @@ from aljupyter.strategies.pool import Pool
 from aljupyter.strategies.query import Query, Scores
 from aljupyter.strategies.quotas import AtMost, OneGroup
 from aljupyter.strategies.representative import Representative
-from aljupyter.strategies.selection import EpsilonGreedy, Power, Softmax, SoftRank, Threshold, TopK
+from aljupyter.strategies.selection import EpsilonGreedy, Gumbel, Power, Softmax, SoftRank, Threshold, TopK
 from aljupyter.strategies.spread_y import IGS, GSy
 
 __all__ = [
@@ -69,6 +69,7 @@ __all__ = [
     "GSx",
     "GSy",
     "Greedy",
+    "Gumbel",
     "IGS",
     "IVR",
     "KCenter",

@@ -36,9 +36,10 @@ class Strategy:
     ----------
     score : Measure
         Such as ``Entropy()`` or ``Greedy() + 2 * StandardDeviation()``.
-    select : Selection, optional
+    select : Selection or Strategy, optional
         Where not given, the highest score, and for more points :class:`Believer`: each next one as if the labels of
-        those before it were known.
+        those before it were known. A strategy, such as ``KCenter()`` or ``MaxDet()``, chooses among the points of the
+        highest scores: ``Prefilter(then=KCenter())``.
 
     Attributes
     ----------
@@ -60,8 +61,12 @@ class Strategy:
     selection: Selection = Believer()
     restrictions = Restrictions()
 
-    def __init__(self, score: Measure | None = None, select: Selection | None = None):
-        if select is not None and not callable(select):
+    def __init__(self, score: Measure | None = None, select: Selection | Strategy | None = None):
+        if isinstance(select, Strategy):  # KCenter() among the best by score
+            from aljupyter.strategies.diversify import Prefilter
+
+            select = Prefilter(then=select)
+        if select is not None and (isinstance(select, type) or not callable(select)):
             raise WrongTask(f"A selection such as TopK() or Softmax() is expected, got {select!r}.")
         if score is None and type(self) is not Strategy:  # a subclass that scores by itself
             self.selection = select or self.selection

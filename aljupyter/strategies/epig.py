@@ -43,7 +43,9 @@ class EPIG(Strategy):
     targets : array-like of shape (T, D), optional
         Targets of one's own, as the model sees them (preprocessed); then nothing is drawn.
     n_draws : int
-        Functions that are drawn from a classifier; all that there are, of an ensemble of fewer.
+        Functions that are drawn from a classifier; all that there are, of an ensemble of fewer. With few, chance
+        makes points seem to have in common what they have not: of 100 the ranks of the scores agree with those of 8,000
+        by 0.72 to 0.94, of 400 by 0.94 to 0.98.
 
     Raises
     ------
@@ -59,7 +61,7 @@ class EPIG(Strategy):
 
     needs = ("model", "functions", "covariance")
 
-    def __init__(self, n_targets: int = 100, targets: Any = None, n_draws: int = 100):
+    def __init__(self, n_targets: int = 100, targets: Any = None, n_draws: int = 400):
         self.n_targets = whole(n_targets, "n_targets")
         self.n_draws = whole(n_draws, "n_draws", at_least=2)
         self.targets = targets

@@ -18,6 +18,7 @@ from aljupyter.informativeness.checks import check_goal, check_incumbent, check_
 from aljupyter.informativeness.features import Metric
 from aljupyter.posterior import RegressionPosterior
 from aljupyter.strategies.algebra import Limits, Measure
+from aljupyter.strategies.needs import check_length
 from aljupyter.strategies.pool import Pool
 
 __all__ = [
@@ -239,7 +240,7 @@ class RelativeDistance(Measure):
     Raises
     ------
     InvalidParameter
-        For another embedding.
+        For another embedding, or a metric that there is not.
     """
 
     needs: tuple[str, ...] = ()
@@ -247,6 +248,9 @@ class RelativeDistance(Measure):
     def __init__(self, metric: Metric = "euclidean", embedding: str = "inputs"):
         if embedding not in ("inputs", "model"):
             raise InvalidParameter(f'The embedding is "inputs" or "model", got {embedding!r}.')
+        if not callable(metric) and metric != "euclidean":  # refused now, by a trial, if there is none of that name
+            trial = torch.tensor([[0.0, 0.1], [1.0, 0.3], [0.2, 1.0], [0.5, 0.7]], dtype=torch.float64)
+            informativeness.relative_distance(trial, trial, metric)
         self.metric, self.embedding = metric, embedding
         self.needs = ("model", "embedding") if embedding == "model" else ()
 
@@ -322,4 +326,11 @@ def _embedding(pool: Pool) -> Callable[[Tensor], Tensor]:
             "Distances in a model's embedding ask the model, and no model is fitted yet. Label some points first, or "
             'take RelativeDistance(embedding="inputs").'
         )
-    return pool.model.embed
+    model = pool.model
+
+    def embed(x: Tensor) -> Tensor:
+        rows = model.embed(x)
+        check_length(rows, len(x), f"what {model!r} makes of the points")
+        return rows
+
+    return embed

@@ -110,11 +110,9 @@ _SHORT = {
     "alc": "ivr",
     "committee": "query_by_committee",
     "core_set": "k_center",
-    "coreset": "k_center",
-    "kcenter": "k_center",
-    "maxherding": "max_herding",
-    "probcover": "prob_cover",
-    "typi_clust": "typiclust",
+    "egl": "expected_model_change",
+    "expected_gradient_length": "expected_model_change",
+    "information_density": "density_weighted",
     "eer": "expected_error_reduction",
     "ei": "expected_improvement",
     "emc": "expected_model_change",
@@ -123,6 +121,10 @@ _SHORT = {
     "representativeness": "representative",
     "thompson_sampling": "thompson",
     "ucb": "upper_confidence_bound",
+}
+#: names without their underscores
+_SPELLINGS = {name.replace("_", ""): name for name in _NAMED} | {
+    short.replace("_", ""): name for short, name in _SHORT.items()
 }
 _RESTRICTIONS = ("candidates", "forbidden", "max_candidates", "quota")
 
@@ -146,7 +148,7 @@ def get(name: str, **parameters: Any) -> Strategy:
         For a parameter that the strategy does not have, or a value that makes no sense.
     """
     key = str(name).strip().lower().replace("-", "_").replace(" ", "_")
-    key = _SHORT.get(key, key)
+    key = _SPELLINGS.get(key.replace("_", ""), key)
     if key not in _NAMED:
         near = difflib.get_close_matches(key, _NAMED, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

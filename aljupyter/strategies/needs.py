@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from aljupyter.data.subset import Subset
-from aljupyter.errors import ModelError, ModelLacks, NonFiniteFeatures
+from aljupyter.errors import ModelError, ModelLacks, NonFiniteFeatures, WrongShape
 from aljupyter.models.base import ModelManager
 from aljupyter.posterior import ClassPosterior, JointCovariance
 
@@ -91,9 +91,9 @@ def embedding(pool: Pool, view: Subset, who: object) -> NDArray[np.floating]:
 
     Raises
     ------
-    ModelError, NonFiniteFeatures
+    ModelError, WrongShape, NonFiniteFeatures
     """
-    return _finite(fitted(pool, who).embed(view), who)
+    return _finite(fitted(pool, who).embed(view), who, len(view))
 
 
 def gradients(pool: Pool, view: Subset, who: object) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
@@ -101,7 +101,7 @@ def gradients(pool: Pool, view: Subset, who: object) -> tuple[NDArray[np.floatin
 
     Raises
     ------
-    ModelError, ModelLacks, NonFiniteFeatures
+    ModelError, ModelLacks, WrongShape, NonFiniteFeatures
     """
     model = fitted(pool, who)
     is_pool = view is pool.unlabelled
@@ -112,7 +112,7 @@ def gradients(pool: Pool, view: Subset, who: object) -> tuple[NDArray[np.floatin
         residual, embed = model.gradient_embed(view, pool.posterior if is_pool else None)
     except ModelLacks as error:
         raise lacks(who, model, "gradients") from error
-    found = _finite(residual, who), _finite(embed, who)
+    found = _finite(residual, who, len(view)), _finite(embed, who, len(view))
     if is_pool:
         pool.memo["gradients"] = found
     return found
@@ -132,8 +132,22 @@ def fantasies(pool: Pool, who: object) -> Callable[..., ModelManager]:
     return imagine
 
 
-def _finite(values: Any, who: object) -> NDArray[np.floating]:
+def check_length(rows: Any, n_points: int, what: str) -> None:
+    """Refuse representations that are not one row a point.
+
+    Raises
+    ------
+    WrongShape
+    """
+    if rows.ndim < 2 or len(rows) != n_points:
+        raise WrongShape(
+            f"An embedding has one row for each of {n_points} points; {what} has the shape {tuple(rows.shape)}."
+        )
+
+
+def _finite(values: Any, who: object, n_points: int) -> NDArray[np.floating]:
     rows = values.detach().cpu()
+    check_length(rows, n_points, f"what the model makes of the points, for {who!r}")
     array: NDArray[np.floating] = rows.flatten(1).numpy()
     if not np.isfinite(array).all():
         raise NonFiniteFeatures(f"What the model makes of the points is not finite, so {who!r} cannot compare them.")

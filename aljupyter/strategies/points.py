@@ -18,6 +18,7 @@ from aljupyter.randomness import numpy_generator
 from aljupyter.strategies.base import Strategy
 from aljupyter.strategies.chosen import Chosen
 from aljupyter.strategies.greedy import Batch, Numbers, Picks, Points
+from aljupyter.strategies.needs import check_length
 from aljupyter.strategies.pool import Pool
 from aljupyter.strategies.quotas import Restrictions
 
@@ -121,7 +122,10 @@ def points_of(pool: Pool, view: Subset, embedding: str, who: object, rows: NDArr
                 f"{who!r} measures distances in what the model makes of the points, and no model is fitted yet. "
                 f"Label some points first, or start with embedding='inputs'."
             )
-        return _as_array(pool.model.embed(points), f"What {pool.model!r} makes of the points (its embedding)")
+        what = f"What {pool.model!r} makes of the points (its embedding)"
+        embedded = pool.model.embed(points)
+        check_length(embedded, len(points), what)
+        return _as_array(embedded, what)
     return _as_array(points.x if isinstance(points, Subset) else points, "The features of the points")
 
 

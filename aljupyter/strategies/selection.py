@@ -121,6 +121,10 @@ class Softmax(_Perturbed):
         return scores_N
 
 
+#: the same draws by their other name: the highest of score + temperature * Gumbel noise
+Gumbel = Softmax
+
+
 class Power(_Perturbed):
     """Points drawn without replacement, each next one with probability proportional to score ** (1 / temperature).
 

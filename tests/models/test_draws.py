@@ -147,6 +147,16 @@ def test_functions_are_seeded_read_only_the_rows_asked_for_and_hold_at_many_poin
     assert steps < 0.01, "neighbours differ: not one function"
 
 
+def test_functions_of_some_rows_of_a_view_are_those_of_these_points():
+    X, y = three_blobs()
+    data = al.DataManager(X, y, labelled=12, seed=1)
+    fitted = GPManager(al.GPClassifier())
+    fitted.fit(data.labelled)
+    rows = torch.tensor([20, 3, 11])
+    few = fitted.posterior(data.unlabelled).sample(3, np.random.default_rng(1), rows)
+    torch.testing.assert_close(few, fitted.posterior(data.unlabelled.x[rows]).sample(3, np.random.default_rng(1)))
+
+
 def test_a_class_without_labels_has_no_share_in_a_function():
     X, y = three_blobs()
     data = al.DataManager(X, y, labelled=np.flatnonzero(y < 2), preprocess=None)

@@ -120,7 +120,6 @@ PARAMETERS = {
 OTHER_ERRORS = {"base": WrongTask, "committee": UnsupportedModel}
 #: Parameters whose bad values are found out when they are used, and why not before.
 LATE = {
-    ("relative_distance", "metric"): "SciPy and scikit-learn know which names there are, and load when used",
     ("representative", "clusterer"): "scikit-learn loads when used",
 }
 

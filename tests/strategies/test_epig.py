@@ -1,5 +1,7 @@
 """EPIG against its definition, written out."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -110,6 +112,18 @@ def test_a_batch_of_classes_is_greedy_in_the_information_of_all_its_labels(seed)
         likelihood = probs[:, picks[0], label]
         second += likelihood.mean() * by_definition(probs, targets, likelihood / likelihood.sum())
     assert gains[1] == pytest.approx(second[picks[1]], abs=1e-10)
+
+
+@given(seeds)
+def test_of_three_labels_each_is_conditioned_on_all_before_it(seed):
+    probs, targets = (rng(seed + k).dirichlet([0.5, 0.5], (6, 5 - 2 * k)) for k in range(2))
+    picks, gains = pick_by_information_about_labels(probs, targets, 3, rng())
+    third = np.zeros(5)
+    for first, second in product(range(2), repeat=2):
+        likelihood = probs[:, picks[0], first] * probs[:, picks[1], second]
+        third += likelihood.mean() * by_definition(probs, targets, likelihood / likelihood.sum())
+    third[picks[:2]] = -np.inf
+    assert gains[2] == pytest.approx(third.max(), abs=1e-10) == pytest.approx(third[picks[2]], abs=1e-10)
 
 
 def test_targets_of_ones_own_draw_the_query_to_them():

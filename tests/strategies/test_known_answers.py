@@ -18,6 +18,7 @@ EQUALS = {
     ("typiclust", "auto"): "it begins with that",
     ("batch_bald", "acs_fw"): "both avoid the copy there; they part in batch_bald:halves, and in acs_fw's own",
     ("d_optimal", "bald"): "the information of each point given those before sums up to that of the batch",
+    ("expected_error_reduction", "epig"): "by log loss, both are the expected fall of the entropy at the targets",
     ("variance", "least_confidence"): "in regression it is the variance, by the paper's Appendix A.1",
 }
 pytestmark = pytest.mark.filterwarnings("ignore::aljupyter.errors.RedundantBatch")

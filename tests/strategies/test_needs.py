@@ -6,7 +6,7 @@ import torch
 
 import aljupyter as al
 from aljupyter import strategies as s
-from aljupyter.errors import ModelError, ModelLacks, NonFiniteFeatures
+from aljupyter.errors import ModelError, ModelLacks, NonFiniteFeatures, WrongShape
 from aljupyter.models.gp.manager import GPManager
 from aljupyter.strategies import needs
 from tests.managers import Mean, NearestMean
@@ -147,3 +147,18 @@ def test_an_error_of_another_kind_stays_what_it_is():
 
     with pytest.raises(ZeroDivisionError, match="mine"):
         needs.gradients(pool_of(Broken()), pool_of(Broken()).unlabelled, "me")
+
+
+@pytest.mark.parametrize("strategy", [s.KCenter(embedding="model"), s.RelativeDistance(embedding="model"), s.BADGE()])
+@pytest.mark.parametrize("shape", [(3, 2), (16,)])
+def test_an_embedding_of_the_wrong_length_is_refused(strategy, shape):
+    class Off(NearestMean):
+        def embed(self, x):
+            return torch.zeros(shape, dtype=torch.float64)
+
+        def gradient_embed(self, x, posterior=None):
+            return torch.zeros(shape, dtype=torch.float64), self.embed(x)
+
+    pool = pool_of(Off())
+    with pytest.raises(WrongShape):
+        s.as_strategy(strategy).score(pool)

@@ -108,6 +108,8 @@ def test_names_lead_to_strategies_and_back():
     assert repr(s.get("ei", goal="min")) == "ExpectedImprovement(goal='min')"
     assert repr(s.get("Thompson sampling")) == "Thompson()"
     assert repr(s.get("representativeness")) == "Representative()"
+    assert repr(s.get("BatchBALD")) == "BatchBALD()" and repr(s.get("typi-clust")) == "TypiClust()"
+    assert repr(s.get("core set")) == repr(s.get("coreset")) == "KCenter()"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
@@ -129,3 +131,11 @@ def test_limits_hold_what_a_measure_can_be(name):
     values = measure.values(probs([1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]))
     assert values[0] == pytest.approx(low)
     assert values[1] == pytest.approx(high)
+
+
+def test_a_strategy_for_a_selection_chooses_among_the_best():
+    among = s.Strategy(score=s.Entropy(), select=s.KCenter(metric="cosine"))
+    assert repr(among) == "Strategy(Entropy(), Prefilter(then=KCenter(metric='cosine')))"
+    assert among.task == "classification" and among.needs == ("model",)
+    with pytest.raises(WrongTask, match="TopK\\(\\) or Softmax"):
+        s.Strategy(s.Entropy(), s.TopK)
