@@ -113,12 +113,24 @@ def ours(case: Case, kind: str, seed: int) -> tuple[float, float]:
     model = Given(probabilities(case, seed), case.draws, seed) if case.needs_model else None
     strategy.query(model, small, 5, seed)  # libraries load on first use
     _ = data.unlabelled.x, data.labelled.x
-    pool = Pool(data.unlabelled, data.labelled, model, seed)
-    if case.needs_model:
-        _ = pool.posterior  # selection only: that of the model is not counted
+    posterior = Pool(data.unlabelled, data.labelled, model, seed).posterior if case.needs_model else None
+
+    def query() -> float:
+        pool = Pool(data.unlabelled, data.labelled, model, seed)
+        if posterior is not None:
+            pool.__dict__["posterior"] = posterior  # selection only: what the model takes is not counted
+        return timed(lambda: asking.choose(strategy, pool, case.n))[1]
+
     before = resident_megabytes()
-    _, seconds = timed(lambda: asking.choose(strategy, pool, case.n))
-    return seconds, peak_megabytes() - before
+    return quickest(query), peak_megabytes() - before
+
+
+def quickest(query: Callable[[], float]) -> float:
+    """CPU seconds of a query: the least of three, where they are short, since the machine's speed wanders."""
+    seconds = [query()]
+    while len(seconds) < 3 and sum(seconds) < 2:
+        seconds.append(query())
+    return min(seconds)
 
 
 def theirs(case: Case, kind: str, seed: int) -> tuple[float, float]:
@@ -134,10 +146,13 @@ def theirs(case: Case, kind: str, seed: int) -> tuple[float, float]:
         options["deltas"] = [ProbCover().radius(Pool(data.unlabelled, data.labelled, None, seed))]
     if case.needs_model:
         asked = {"clf": their_classifier(probabilities(case, seed)), "fit_clf": False}
-    strategy = getattr(skactiveml, case.theirs)(random_state=seed, **options)
+
+    def query() -> float:
+        strategy = getattr(skactiveml, case.theirs)(random_state=seed, **options)
+        return timed(lambda: strategy.query(x_N_D, y_N, batch_size=case.n, **asked))[1]
+
     before = resident_megabytes()
-    _, seconds = timed(lambda: strategy.query(x_N_D, y_N, batch_size=case.n, **asked))
-    return seconds, peak_megabytes() - before
+    return quickest(query), peak_megabytes() - before
 
 
 def probabilities(case: Case, seed: int) -> np.ndarray:
