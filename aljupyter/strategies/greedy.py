@@ -75,11 +75,6 @@ class Batch:
         if group_N is not None and room_G is not None:
             self.open_N &= room_G[group_N] > 0
 
-    @property
-    def is_free(self) -> bool:
-        """Whether there is no quota."""
-        return self._group_N is None
-
     def take(self, position: int) -> None:
         """Put a point into the batch, and close those that may not come after it."""
         if not self.open_N[position]:
