@@ -21,7 +21,6 @@ from aljupyter.strategies.selection import EpsilonGreedy, Selecting
 #: labels of the start: for each class, and at most, in classification; in all, in regression
 START_PER_CLASS, START_AT_MOST, START_OF_VALUES = 5, 30, 5
 EXPLORED = 0.1
-BOUND = 2
 
 
 class Auto(Strategy):
@@ -33,7 +32,7 @@ class Auto(Strategy):
       seen; and to twice its length while another is missing.
     - Regression: five random points, then :class:`IVR`, which lowers the variance over the whole pool; of a model
       without covariances, :class:`Variance`, and for a batch high ones from different clusters.
-    - Regression with a goal: five random points, then the upper confidence bound of two standard deviations (for "min"
+    - Regression with a goal: five random points, then the upper confidence bound of one standard deviation (for "min"
       the lower one).
 
     Each point of a batch is chosen as if the labels of those before it were known. No fit is asked for in a start.
@@ -53,7 +52,8 @@ class Auto(Strategy):
     Notes
     -----
     ``python -m tests.benchmarks.defaults`` measures it against the other candidates. Starts of twice the length lost to
-    random queries where typical points say little, such as on concentric shells.
+    random queries where typical points say little, such as on concentric shells. For a goal, one standard deviation
+    finds more than two where one point is asked at a time (won 3, lost 0 of 13 sets), and as much in batches of 5.
 
     Examples
     --------
@@ -94,9 +94,9 @@ class Auto(Strategy):
 
     def _of_values(self, pool: Pool) -> tuple[str, Strategy]:
         if self.goal == "max":
-            return f"mean + {BOUND} deviations", UpperConfidenceBound(BOUND)
+            return "mean + standard deviation", UpperConfidenceBound()
         if self.goal == "min":
-            return f"mean - {BOUND} deviations", Strategy(BOUND * StandardDeviation() - Greedy())
+            return "mean - standard deviation", Strategy(StandardDeviation() - Greedy())
         if pool.model is None or _knows_covariances(pool.model, pool):
             return "IVR", IVR()
         return "variance, a batch from clusters", Strategy(Variance(), Clustered())

@@ -106,10 +106,10 @@ ENTRIES = {
     "goal": [
         Entry("random", s.Random),
         Entry("Auto", lambda: Auto(goal="max")),
-        Entry("UCB(1)", lambda: s.UpperConfidenceBound(1)),
+        Entry("UCB(2)", lambda: s.UpperConfidenceBound(2)),
         Entry("EI", s.ExpectedImprovement),
         Entry("greedy", s.Greedy),
-        Entry("UCB(2) top-k", lambda: s.Strategy(s.Greedy() + 2 * s.StandardDeviation(), s.TopK()), (5,)),
+        Entry("UCB(1) top-k", lambda: s.Strategy(s.Greedy() + s.StandardDeviation(), s.TopK()), (5,)),
     ],
 }
 if hasattr(s, "EPIG"):
@@ -127,7 +127,7 @@ PAIRS = {
         ("Auto", "margin"),
     ],
     "regression": [("Auto", "variance"), ("Auto", "GSx"), ("Auto", "EPIG"), ("variance", "var. top-k")],
-    "goal": [("Auto", "EI"), ("Auto", "greedy"), ("Auto", "UCB(1)"), ("Auto", "UCB(2) top-k")],
+    "goal": [("Auto", "EI"), ("Auto", "greedy"), ("Auto", "UCB(2)"), ("Auto", "UCB(1) top-k")],
 }
 
 

@@ -109,11 +109,11 @@ def test_with_a_goal_it_asks_where_the_best_may_lie(goal):
     data = values_data(8)
     model = regressor(data)
     posterior, sign = model.posterior(data.unlabelled), 1 if goal == "max" else -1
-    bound = sign * posterior.mean_N + 2 * posterior.std_N
+    bound = sign * posterior.mean_N + posterior.std_N
     query = Auto(goal).query(model, data)
     np.testing.assert_allclose(query.pool.values, bound)
     assert query.indices[0] == data.unlabelled.indices[int(bound.argmax())]
-    assert "2 deviations" in query.strategy and repr(goal) in query.strategy
+    assert "standard deviation" in query.strategy and repr(goal) in query.strategy
 
 
 def test_the_least_is_the_greatest_of_the_opposite():
