@@ -57,7 +57,7 @@ class Controller:
         self, on_progress: Callable[[float, str], None], on_change: Callable[[bool], None], synchronous: bool = False
     ):
         self._on_progress, self._on_change = on_progress, on_change
-        self._synchronous = synchronous
+        self.synchronous = synchronous
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
         self._unfinished = 0
@@ -179,7 +179,7 @@ class Controller:
             self._ended.notify_all()
 
     def _submit(self, work: Callable[[], None]) -> None:
-        if self._synchronous:
+        if self.synchronous:
             work()
             return
         with self._lock:

@@ -212,6 +212,8 @@ class Explorer:
                           f"{self._status()}")  # fmt: skip
                 raise
             except Exception as error:
+                # another's round may be told of before this answer, and its picture come after: look once more then
+                self._follower.stale |= isinstance(error, LearnerBusyError)
                 self._fail(error)
                 raise
             self._say_status("Cancelled after the round, before its model was fitted. " if control.cancelled else done)
@@ -233,7 +235,10 @@ class Explorer:
         if not busy:
             if self._follower.stale:
                 self._try(self._catch_up)
-            self._look_for_ceiling()
+            if self._follower.stale and not self._controller.synchronous:
+                self._controller.start_in_background(self._catch_up_later)
+            else:
+                self._look_for_ceiling()
 
     def _on_progress(self, fraction: float, words: str) -> None:
         if not (self._follower.at_work or self._closed):  # the round that a picture is made of has been reported
@@ -294,6 +299,16 @@ class Explorer:
         """Show the present state anew, fitting nothing. A call that is under way sees to it when it ends."""
         with contextlib.suppress(LearnerBusyError):
             self._follower.refresh()
+
+    def _catch_up_later(self, control: Control) -> None:
+        """Show the present state as soon as another thread is done with the learner."""
+        while self._follower.stale:
+            control.check()
+            with contextlib.suppress(LearnerBusyError):
+                self._follower.refresh(patience=0.1)
+                self._say_status()
+        if not self._ceiling_known and len(self.learner.data.train) <= MAX_CEILING:
+            self._find_ceiling(control)
 
     # --- following the learner --------------------------------------------------------------------------------------
 

@@ -77,6 +77,7 @@ class Follower:
         # two events of one round, or a fit that another Explorer asked for, need one picture
         shown = (learner.history, learner.n_labels, learner.is_current, learner.strategy, self.batch, self.screen.plane)
         if shown == self._shown and self.problem is None:
+            self.stale = False
             return
         moment = Moment(
             labelled=data.labelled,

@@ -17,11 +17,15 @@ def make_learner(n=60, n_features=2, labelled=6, model=None, strategy=None, **mo
 
 
 class Slow(NearestMean):
-    """Takes a second to fit, and listens."""
+    """Takes a second or more to fit, and listens."""
+
+    def __init__(self, seconds=1):
+        super().__init__()
+        self.seconds = seconds
 
     def fit(self, labelled, control=None):
         if self.fits:  # the first fit, for the picture that a test starts with, is quick
-            for _ in range(100):
+            for _ in range(100 * self.seconds):
                 time.sleep(0.01)
                 if control is not None:
                     control.check()

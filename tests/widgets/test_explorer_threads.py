@@ -52,7 +52,7 @@ def test_cancel_rolls_back_the_round_in_flight(explore, on_thread):
 
 
 def test_a_second_click_and_a_second_explorer_are_told_to_wait(explore, on_thread):
-    learner = make_learner(model=Slow())
+    learner = make_learner(model=Slow(seconds=3))  # longer than a click waits
     first, second = explore(learner, synchronous=False), explore(learner, synchronous=False)
     click(first, "step")
     eventually(lambda: len(learner.history) == 1)  # the new model is being fitted
