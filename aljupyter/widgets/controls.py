@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 import ipywidgets as w
@@ -121,12 +122,15 @@ class Controls:
         for menu in (self.first, self.second):
             menu.layout.display = None if self.plane.value == FEATURES else "none"
 
-    def say(self, text: str, error: bool = False) -> None:
-        """Put a sentence in the status line."""
-        colour = theme.ERROR_TEXT if error else theme.TEXT
-        role = "alert" if error else "status"  # screen readers announce both
+    def say(self, text: str, error: BaseException | None = None) -> None:
+        """Put a sentence in the status line; what an error says in red, with its traceback to be unfolded."""
+        role, colour, more = "status", theme.TEXT, ""
+        if error is not None:
+            role, colour, more = "alert", theme.ERROR_TEXT, _unfold(error)
         self.said += 1
-        self.status.value = f'<div role="{role}" aria-live="polite" style="color:{colour}">{escape(text)}</div>'
+        # screen readers announce it
+        said = f'<div role="{role}" aria-live="polite" style="color:{colour}">{escape(text)}</div>'
+        self.status.value = said + more
 
     def report(self, fraction: float, words: str) -> None:
         """Show progress."""
@@ -135,10 +139,17 @@ class Controls:
 
     def summary(self) -> str:
         """The status line without its markup."""
-        from html import unescape
-
         text = self.status.value
-        return unescape(text[text.find(">") + 1 : text.rfind("<")])
+        return unescape(text[text.find(">") + 1 : text.find("</div>")])
 
     def close(self) -> None:
         close_tree(self.widget, *self._not_shown)
+
+
+def _unfold(error: BaseException) -> str:
+    """The traceback of an error, to be opened by who wants it."""
+    lines = escape("".join(traceback.format_exception(error)))
+    return (
+        f'<details style="color:{theme.FAINT_TEXT}"><summary title="Where it happened">Traceback</summary>'
+        f'<pre style="max-height:240px;overflow:auto;line-height:1.3">{lines}</pre></details>'
+    )

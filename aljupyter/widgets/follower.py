@@ -1,16 +1,19 @@
-"""Keeping a screen in step with a learner."""
+"""Keeping a screen in step with a learner, or at a round of its past."""
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aljupyter.control import Control
-from aljupyter.errors import LearnerBusyError, NoLabels, OneClassOnly, RoundCancelled
+from aljupyter.errors import LearnerBusyError, NoLabels, OneClassOnly, RoundCancelled, UnknownRound
 from aljupyter.models.base import ModelManager
-from aljupyter.widgets.frames import NO_POINTS, Moment
-from aljupyter.widgets.screen import Screen
+from aljupyter.widgets import moments
+from aljupyter.widgets.frames import NO_POINTS
+from aljupyter.widgets.screen import Look, Screen
 
 if TYPE_CHECKING:
     from aljupyter.learner import ActiveLearner
@@ -19,7 +22,7 @@ RANDOM_FIRST = "choose the strategy random and Step, or give labels with learner
 
 
 class Follower:
-    """Shows the present state of a learner on a screen.
+    """Shows the present state of a learner on a screen, or a round of its past, or what would be.
 
     Parameters
     ----------
@@ -36,6 +39,8 @@ class Follower:
         Whether a refresh is under way. It holds the learner's turn, so events that come meanwhile are of its making.
     stale : bool
         Whether a refresh was asked for and could not be made.
+    at : int or None
+        The round that is shown as it was; None for the present.
     """
 
     def __init__(self, learner: ActiveLearner, screen: Screen, batch: int):
@@ -43,7 +48,36 @@ class Follower:
         self.problem: Exception | None = None
         self.at_work = False
         self.stale = False
+        self.at: int | None = None
         self._shown: tuple[Any, ...] = ()
+        self._present: Look | None = None
+        self._lock = threading.RLock()  # rounds are drawn by the worker, and gone back to by whoever moves the slider
+
+    def show(self, at: int | None) -> None:
+        """Show the model before query `at` as it was, or the present again; nothing is fitted, nothing disturbed."""
+        with self._lock:
+            self.at = at
+            if self._present is not None:
+                self.screen.look(self.look)
+
+    def imagine(self, model: ModelManager, message: str) -> None:
+        """Show the moment as it would be by another model, until :meth:`show` or the next round."""
+        with self._lock:
+            look = self.look
+            imagined = replace(look.moment, model=model, is_current=False)
+            self.screen.look(replace(look, moment=imagined, message=message, key=None))
+
+    @property
+    def look(self) -> Look:
+        """What is shown, without anything imagined."""
+        present = self._present
+        if present is None:
+            raise UnknownRound("Nothing has been shown yet.")
+        if self.at is None:
+            return present
+        moment = moments.past(self.learner, self.at)
+        message = "" if moment.model is not None else "No model of this round is stored."
+        return Look(moment, message, present.moment, self.at, moments.key_of(moment.labelled, self.learner.model))
 
     def refresh(self, control: Control | None = None, patience: float = 0.0) -> None:
         """Draw the learner as it is; where a control is given, its model is fitted first.
@@ -72,24 +106,20 @@ class Follower:
             raise
 
     def _refresh(self, control: Control | None) -> None:
-        learner, data = self.learner, self.learner.data
+        learner = self.learner
         model, message = self._model(control)
         # two events of one round, or a fit that another Explorer asked for, need one picture
         shown = (learner.history, learner.n_labels, learner.is_current, learner.strategy, self.batch, self.screen.plane)
         if shown == self._shown and self.problem is None:
             self.stale = False
             return
-        moment = Moment(
-            labelled=data.labelled,
-            unlabelled=data.unlabelled.indices,
-            asked=learner.history[-1].indices if len(learner.history) else NO_POINTS,
-            candidates=self._candidates(),
-            model=model,
-            is_current=learner.is_current,
-            history=learner.history,
-            metrics=learner.metrics,
-        )
-        self.screen.look(moment, message)
+        moment = moments.present(learner, model, self._candidates())
+        with self._lock:
+            key = moments.key_of(moment.labelled, learner.model) if moment.is_current else None
+            self._present = Look(moment, message, moment, key=key)
+            if self.at is not None and self.at >= len(learner.history):  # that round was taken back
+                self.at = None
+            self.screen.look(self.look)
         self._shown, self.stale = shown if self.problem is None else (), False
 
     def _model(self, control: Control | None) -> tuple[ModelManager | None, str]:

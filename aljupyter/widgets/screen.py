@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as w
@@ -15,6 +16,30 @@ from aljupyter.widgets.curve import CurveView
 from aljupyter.widgets.frames import Metrics, Moment
 from aljupyter.widgets.heatmap import HeatmapView
 from aljupyter.widgets.planes import Plane
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is to be shown.
+
+    Attributes
+    ----------
+    moment : Moment
+    message : str
+        Said beside the heat.
+    whole : Moment
+        The present, whose history the learning curve shows.
+    at : int or None
+        Which round the moment is; None for the present.
+    key : hashable or None
+        What the model's picture is remembered by; None where it is not to be.
+    """
+
+    moment: Moment
+    message: str
+    whole: Moment
+    at: int | None = None
+    key: Hashable = None
 
 
 class Screen:
@@ -51,8 +76,7 @@ class Screen:
         self._data, self._measures, self._floor, self._grid = data, measures, floor, grid
         self._classes = data.classes if data.n_classes else None
         self._lock = threading.RLock()
-        self._moment: Moment | None = None
-        self._message = ""
+        self._look: Look | None = None
         self._frames: tuple[frames.PlaneFrame, frames.CurveFrame] | None = None
         self.plane = plane
         self.heatmap = HeatmapView(self._classes, is_line=plane.is_line)
@@ -70,21 +94,21 @@ class Screen:
         """Takes effect with the next :meth:`look`."""
         self._painter = frames.Painter(self._data, plane, self._grid)
 
-    def look(self, moment: Moment, message: str = "") -> None:
+    def look(self, look: Look) -> None:
         """Take in a moment, and draw it. Its model is asked about the grid here, and not again."""
         with self._lock:
-            self._painter.look(moment.model)
-            self._moment, self._message = moment, message
-            self._looked_by = self._painter
+            self._painter.look(look.moment.model)
+            self._look, self._looked_by = look, self._painter
             self.draw()
 
     def draw(self) -> None:
         """Draw the moment that was last looked at; nothing before the first."""
         with self._lock:
-            if self._moment is None:
+            look = self._look
+            if look is None:
                 return
-            plane = self._looked_by.frame(self._moment, self._measures[self.measure], self.measure, self._message)
-            curve = frames.curve_frame(self._moment, self.metric, len(self._data.train), self.ceiling, self._floor)
+            plane = self._looked_by.frame(look.moment, self._measures[self.measure], self.measure, look.message)
+            curve = frames.curve_frame(look.whole, self.metric, len(self._data.train), self.ceiling, self._floor)
             self._frames = plane, curve
             self.heatmap.render(plane)
             self.curve.render(curve)
@@ -101,7 +125,7 @@ class Screen:
 
     def close(self) -> None:
         with self._lock:
-            self._moment = None  # whoever draws after this draws nothing
+            self._look = None  # whoever draws after this draws nothing
             self.heatmap.close()
             self.curve.close()
             close_tree(self.widget)

@@ -35,3 +35,15 @@ def status(learner: Any, metric: str) -> str:
         f"After {in_number(len(learner.history), 'round')}: {did} {in_number(len(last.indices), 'point')}; "
         f"{standing(learner, metric, last.metrics.get(metric))}."
     )
+
+
+def past(learner: Any, metric: str, k: int) -> str:
+    """Round k in a sentence: the model before its query, and what that query was."""
+    record: RoundRecord = learner.history[k]
+    value = record.metrics.get(metric)
+    measured = "no model yet" if value is None else f"{metric.replace('_', ' ')} {number(value)}"
+    did = "was told the labels of" if record.strategy == "given" else f"{record.strategy} asked"
+    return (
+        f"Round {k} of {len(learner.history)}, with {in_number(record.n_labels, 'label')}: {measured}; then "
+        f"{did} {in_number(len(record.indices), 'point')}."
+    )

@@ -222,8 +222,14 @@ def test_the_status_line_is_announced_and_escaped():
     controls.say("1 < 2 & so on")
     assert 'role="status"' in controls.status.value and 'aria-live="polite"' in controls.status.value
     assert controls.summary() == "1 < 2 & so on"
-    controls.say("<script>", error=True)
+    try:
+        raise ValueError("<script>")
+    except ValueError as error:
+        controls.say("<b> failed", error)
     assert 'role="alert"' in controls.status.value and "<script>" not in controls.status.value
+    assert controls.summary() == "<b> failed"
+    assert "<details" in controls.status.value and "ValueError: &lt;script&gt;" in controls.status.value
+    assert "test_views.py" in controls.status.value  # where it happened
     assert theme.ERROR_TEXT in controls.status.value
     controls.close()
 
