@@ -116,6 +116,11 @@ class ActiveLearner(Standing):
         """Whether the strategy will ask the model for the next query, and so needs it fitted."""
         return self._strategy.asks_model(self._pool(None))
 
+    @property
+    def pool(self) -> Pool:
+        """The pool as the strategy sees it now; without a model where none is fitted on these labels."""
+        return self._pool(self.model if self.is_current else None)
+
     # --- one round, in four words -----------------------------------------------------------------------------------
 
     def fit(self, control: Control | None = None) -> Fitted:
@@ -331,7 +336,7 @@ class ActiveLearner(Standing):
             raise EmptyPool("Every point of the pool is labelled: there is nothing left to ask.")
         if self.asks_model:
             self.fit(control)
-        pool = self._pool(self.model if self.is_current else None)
+        pool = self.pool
         return pool, asking.score(self._strategy, pool, n)
 
     def _pool(self, model: ModelManager | None) -> Pool:

@@ -20,6 +20,8 @@ FLOORS = [
     ["performance", "past"],
     ["standing"],
     ["learner"],
+    ["inspection"],
+    ["whatif"],
     ["widgets"],
 ]
 HEIGHT = {name: floor for floor, names in enumerate(FLOORS) for name in names}
