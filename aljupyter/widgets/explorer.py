@@ -24,7 +24,9 @@ from aljupyter.widgets.keys import KeyGuard
 from aljupyter.widgets.leftovers import forget, replace_leftovers
 from aljupyter.widgets.planes import FeaturePlane, Inputs, PlaneChoice, PrincipalPlane, choose_plane
 from aljupyter.widgets.player import PATIENCE, Player
+from aljupyter.widgets.questions import Questions
 from aljupyter.widgets.screen import Screen
+from aljupyter.widgets.show import ShowFunction
 from aljupyter.widgets.timeline import Timeline
 from aljupyter.widgets.voice import Voice
 
@@ -52,6 +54,9 @@ class Explorer:
         What the learning curve shows, one of ``learner.metric_names``.
     grid : int
         Cells of the heatmap along an axis, 2 to 100.
+    show : callable, optional
+        ``show(index, row)``: a picture, a table or a text of a point that is clicked, beside what is known of it. The
+        row is a dict by column. Text is shown as it is; an array, a PIL image, a matplotlib figure or a DataFrame too.
     synchronous : bool
         Run rounds in the calling thread instead of a worker: for tests, and notebooks run without a browser.
 
@@ -78,6 +83,7 @@ class Explorer:
         plane: PlaneChoice = None,
         metric: str | None = None,
         grid: int = MAX_GRID,
+        show: ShowFunction | None = None,
         synchronous: bool = False,
     ):
         if not 2 <= grid <= MAX_GRID:
@@ -100,7 +106,13 @@ class Explorer:
         self._voice = Voice(self._controls, self._status, lambda: self._follower.problem)
         self._timeline = Timeline(lambda at: self._voice.attempt(lambda: self._go_to(at)))
         self._player = Player(learner, self._controls, self._screen, self._follower, self._voice, synchronous)
-        parts = [self._controls.widget, self._screen.widget, self._timeline.widget, KeyGuard("al-explorer")]
+        self._questions = Questions(
+            learner, self._screen, self._follower, self._player, self._voice, self._inputs, show
+        )
+        parts = [
+            self._controls.widget, self._screen.widget, self._questions.view.widget, self._timeline.widget,
+            KeyGuard("al-explorer"),
+        ]  # fmt: skip
         self.widget = w.VBox(parts, layout=w.Layout(width="100%"))
         self.widget.add_class("al-explorer")
         self._connect()
@@ -109,6 +121,15 @@ class Explorer:
         learner.observe(self._on_event)
         self._follow()
         self._player.look_for_ceiling()
+
+    def ask(self, index: int) -> None:
+        """Show what is known of a point, as a click on it does.
+
+        Raises
+        ------
+        IndexOutOfRange
+        """
+        self._questions.ask(index)
 
     # --- what a person or a cell calls ------------------------------------------------------------------------------
 
@@ -131,7 +152,8 @@ class Explorer:
 
     def summary(self) -> str:
         """What is on the screen, in words."""
-        return f"{self._controls.summary()}\n{self._screen.summary()}\n{self._timeline.summary()}"
+        parts = self._controls, self._screen, self._questions.view, self._timeline
+        return "\n".join(part.summary() for part in parts)
 
     def picture(self) -> bytes | None:
         """What is on the screen, as a PNG; None before anything is."""
@@ -146,6 +168,7 @@ class Explorer:
         self._player.close()
         with self._voice.lock:
             self._screen.close()
+            self._questions.view.close()
             self._timeline.close()
             self._controls.close()
             close_tree(self.widget)
@@ -188,6 +211,7 @@ class Explorer:
     def _go_to(self, at: int | None) -> None:
         """Show the model before query `at`, or the present."""
         self._follower.show(at)
+        self._questions.refresh()
         self._voice.stand()
 
     def _show_round(self) -> None:
@@ -214,6 +238,7 @@ class Explorer:
             else FeaturePlane(self._inputs, controls.first.index, controls.second.index)
         )
         self._player.catch_up()
+        self._questions.move()
         self._voice.stand()
 
     def _change_batch(self) -> None:
@@ -243,6 +268,7 @@ class Explorer:
             self._follower.refresh(self._player.controller.control or Control())
             self._show_strategy()
             self._show_round()
+            self._questions.refresh()
             self._voice.stand()
         except KeyboardInterrupt:  # of a cell whose round is done, while the model was fitted for the picture
             self._follower.refresh()

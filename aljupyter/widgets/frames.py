@@ -5,7 +5,8 @@ A moment (present or past) goes in, frames come out; views draw frames and nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from aljupyter.widgets.planes import Limits, Plane
 
 MAX_POOL_DRAWN = 1500  # SVG points: 1,000 cost 0.1 s a redraw, 10,000 cost 0.6 s
 CHUNK = 2048
+MOST_REMEMBERED = 64 * 2**20  # bytes of heat values of past rounds: 1,600 of 100 x 100 cells
 BAND = 1.96  # standard deviations either side of the mean: 95%
 
 Metrics = Mapping[str, float]
@@ -148,7 +150,8 @@ class CurveFrame:
 class Painter:
     """Makes frames of one plane.
 
-    What the model says of the grid is computed once a model (:meth:`look`); measures are then a matter of microseconds.
+    What the model says of the grid is computed once a model; measures are then a matter of microseconds. Their values
+    are remembered by the key of the look, so that going back and forth over rounds asks no model twice.
 
     Parameters
     ----------
@@ -162,17 +165,38 @@ class Painter:
         self.data, self.plane = data, plane
         self._n = n
         self._grid = plane.grid(n)
+        self._model: ModelManager | None = None
         self._posteriors: list[Posterior] | None = None
+        self._key: Hashable = None
+        self._known: OrderedDict[Hashable, np.ndarray] = OrderedDict()
         self._limits: dict[str, Limits] = {}
         train = np.asarray(data.train.indices)
         if len(train) > MAX_POOL_DRAWN:  # the same points in every round
             train = np.sort(numpy_generator(0, "points drawn").choice(train, MAX_POOL_DRAWN, replace=False))
         self._drawn = train
 
-    def look(self, model: ModelManager | None) -> None:
-        """Ask a model about the grid; forget the last one."""
-        chunks = self._grid.split(CHUNK)
-        self._posteriors = None if model is None else [model.posterior(chunk) for chunk in chunks]
+    def look(self, model: ModelManager | None, key: Hashable = None, lasts: bool = False) -> None:
+        """Take in a model; forget the last one.
+
+        Parameters
+        ----------
+        model : ModelManager or None
+        key : hashable, optional
+            What this moment's values are remembered by.
+        lasts : bool
+            Whether the model will stay as it is, and so may be asked later, when a picture needs it. The present one
+            will be fitted anew, and is asked about the grid at once.
+        """
+        self._model, self._key, self._posteriors = model, key, None
+        if model is not None and not lasts:
+            self._ask()
+
+    def _ask(self) -> list[Posterior]:
+        if self._posteriors is None:
+            assert self._model is not None
+            model = self._model
+            self._posteriors = [model.posterior(chunk) for chunk in self._grid.split(CHUNK)]
+        return self._posteriors
 
     def frame(self, moment: Moment, measure: Measure, name: str, message: str = "") -> PlaneFrame:
         """The picture of a moment, by the model that was last looked at."""
@@ -206,14 +230,25 @@ class Painter:
             return Points(indices, np.zeros((0, 2)))
         return Points(indices, self.plane.project(self.data.subset(indices).x))
 
-    def _values(self, measure: Measure) -> np.ndarray:
-        assert self._posteriors is not None
-        return torch.cat([measure.values(posterior) for posterior in self._posteriors]).float().cpu().numpy()
+    def _values(self, measure: Measure, name: str) -> np.ndarray | None:
+        key = None if self._key is None else (self._key, name)
+        known = self._known.get(key)
+        if known is not None:
+            self._known.move_to_end(key)
+            return known
+        if self._model is None:
+            return None
+        values = torch.cat([measure.values(posterior) for posterior in self._ask()]).float().cpu().numpy()
+        if key is not None:
+            self._known[key] = values
+            while sum(v.nbytes for v in self._known.values()) > MOST_REMEMBERED:
+                self._known.popitem(last=False)
+        return values
 
     def _heat(self, measure: Measure, name: str, y_extent: Limits, labels: np.ndarray) -> Heat | None:
-        if self._posteriors is None:
+        values = self._values(measure, name)
+        if values is None:
             return None
-        values = self._values(measure)
         height = 1 if self.plane.is_line else self._n
         title = f"{name} ({measure.unit})" if measure.unit else name
         limits = self._colour_limits(measure, name, values)
@@ -233,15 +268,16 @@ class Painter:
         return limits
 
     def _curves(self) -> Curves | None:
-        if self._posteriors is None:
+        if self._model is None:
             return None
+        posteriors = self._ask()
         n_cells = len(self._grid)
         low, high = self.plane.x_limits
         x = low + (np.arange(n_cells) + 0.5) * (high - low) / n_cells
-        if isinstance(self._posteriors[0], ClassPosterior):
-            probabilities = [p.mean_N_C for p in self._posteriors if isinstance(p, ClassPosterior)]
+        if isinstance(posteriors[0], ClassPosterior):
+            probabilities = [p.mean_N_C for p in posteriors if isinstance(p, ClassPosterior)]
             return Curves(x, torch.cat(probabilities).T.cpu().numpy())
-        regression = [p for p in self._posteriors if isinstance(p, RegressionPosterior)]
+        regression = [p for p in posteriors if isinstance(p, RegressionPosterior)]
         mean = torch.cat([p.mean_N for p in regression]).cpu().numpy()
         half = BAND * torch.cat([p.std_N for p in regression]).cpu().numpy()
         return Curves(x, mean[None], mean - half, mean + half)

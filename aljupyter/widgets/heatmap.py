@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -121,6 +121,17 @@ class HeatmapView:
             self.lines.x, self.lines.y = _float32(x), _float32(y)
         with self.band.hold_sync():
             self.band.x, self.band.y = _float32(x if len(band) else []), _float32(band)
+
+    def on_ask(self, point: Callable[[int], None], place: Callable[[float, float], None]) -> None:
+        """Call ``point(index)`` when a person clicks a point, ``place(x, y)`` for any other place of the picture."""
+
+        def clicked(_: bq.Image, event: dict[str, Any]) -> None:
+            data = event.get("data", {})
+            if "click_x" in data and "click_y" in data:
+                place(float(data["click_x"]), float(data["click_y"]))
+
+        self.points.on_point(point)
+        self.image.on_element_click(clicked)
 
     def summary(self) -> str:
         """What is on the screen, in words; heat values are read back from the picture."""

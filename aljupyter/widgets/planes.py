@@ -90,6 +90,12 @@ class Inputs:
         fits = np.allclose(scale * x + offset, raw, rtol=1e-4, atol=1e-4 * (np.ptp(raw) or 1.0))
         return (float(scale), float(offset)) if fits and scale > 0 else (1.0, 0.0)
 
+    def in_raw_units(self, x: Tensor) -> dict[str, float]:
+        """One point's inputs by name, in the units of the raw table where they are known."""
+        pairs = ((self.units(j), value) for j, value in enumerate(x.detach().cpu().double().reshape(-1).tolist()))
+        values = [scale * value + offset for (scale, offset), value in pairs]
+        return dict(zip(self.names, values, strict=True))
+
     def _raw_column(self, j: int) -> np.ndarray | None:
         """The column of the raw table that input j may come from, at the sampled rows."""
         raw: Any = self._raw
@@ -131,8 +137,12 @@ class Plane(ABC):
     is_line: bool = False
 
     @abstractmethod
+    def at(self, xy_N_2: np.ndarray) -> Tensor:
+        """Inputs of the model at places of the plane."""
+
     def grid(self, n: int) -> Tensor:
         """Inputs of the model at n x n cell centres: rows from low to high y, within a row from low to high x."""
+        return self.at(np.column_stack(self._cells(n)))
 
     @abstractmethod
     def project(self, x: Tensor) -> np.ndarray:
@@ -173,10 +183,10 @@ class FeaturePlane(Plane):
         scale, offset = np.transpose(self._units)
         return x_N_D[:, self.features] * scale + offset
 
-    def grid(self, n: int) -> Tensor:
-        x = np.tile(self._median_D, (n * n, 1))
+    def at(self, xy_N_2: np.ndarray) -> Tensor:
+        x = np.tile(self._median_D, (len(xy_N_2), 1))
         scale, offset = np.transpose(self._units)
-        x[:, self.features] = (np.column_stack(self._cells(n)) - offset) / scale
+        x[:, self.features] = (xy_N_2 - offset) / scale
         return self._inputs.unflatten(x)
 
     def project(self, x: Tensor) -> np.ndarray:
@@ -199,8 +209,8 @@ class PrincipalPlane(Plane):
         shown = centred @ self._axes_2_D.T
         self.x_limits, self.y_limits = _padded(shown[:, 0]), _padded(shown[:, 1])
 
-    def grid(self, n: int) -> Tensor:
-        return self._inputs.unflatten(self._mean_D + np.column_stack(self._cells(n)) @ self._axes_2_D)
+    def at(self, xy_N_2: np.ndarray) -> Tensor:
+        return self._inputs.unflatten(self._mean_D + xy_N_2 @ self._axes_2_D)
 
     def project(self, x: Tensor) -> np.ndarray:
         return (self._inputs.flatten(x) - self._mean_D) @ self._axes_2_D.T
@@ -235,10 +245,12 @@ class Line(Plane):
     def name(self) -> str:
         return self.x_label
 
+    def at(self, xy_N_2: np.ndarray) -> Tensor:
+        return self._inputs.unflatten((xy_N_2[:, :1] - self._offset) / self._scale)
+
     def grid(self, n: int) -> Tensor:
         """Inputs at 2n cell centres along the line, ascending."""
-        shown = cell_centres(self.x_limits, 2 * n)
-        return self._inputs.unflatten(((shown - self._offset) / self._scale)[:, None])
+        return self.at(cell_centres(self.x_limits, 2 * n)[:, None])
 
     def project(self, x: Tensor) -> np.ndarray:
         """Place on the line, and 0."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -60,15 +60,40 @@ class PoolMarks:
         self.candidates = scatter(
             marker="cross", colors=["#ffffff"], stroke=theme.OUTLINE, stroke_width=1.4, default_size=110
         )
-        self.marks = [self.pool, *self.labelled, self.asked, self.candidates]
+        # the point that a person asks about: a ring, as a click on a point must still reach what lies below
+        self.chosen = scatter(marker="circle", colors=["#ffffff"], fill=False, stroke_width=2, default_size=520)
+        self.marks = [self.chosen, self.pool, *self.labelled, self.asked, self.candidates]
+        self._indices: dict[str, np.ndarray] = {}
+
+    def on_point(self, ask: Callable[[int], None]) -> None:
+        """Call ``ask(index)`` when a person clicks a point."""
+
+        def clicked(mark: bq.Scatter, event: dict[str, Any]) -> None:
+            known = self._indices.get(mark.model_id, ())
+            position = event.get("data", {}).get("index")
+            if position is not None and 0 <= int(position) < len(known):
+                ask(int(known[int(position)]))
+
+        for mark in self.marks:
+            mark.on_element_click(clicked)
+
+    def choose(self, xy: tuple[float, float] | None) -> None:
+        """Ring a place; None takes the ring away."""
+        x, y = (np.zeros(0), np.zeros(0)) if xy is None else np.array(xy, float)[:, None]
+        with self.chosen.hold_sync():
+            self.chosen.x, self.chosen.y = x.astype(np.float32), y.astype(np.float32)
 
     def render(self, frame: PlaneFrame) -> None:
-        _place(self.pool, frame.pool)
+        self._place(self.pool, frame.pool)
         for code, mark in enumerate(self.labelled):
             mine = np.ones(len(frame.labels), bool) if self.classes is None else frame.labels == code
-            _place(mark, Points(frame.labelled.indices[mine], frame.labelled.xy[mine]))
-        _place(self.asked, frame.asked)
-        _place(self.candidates, frame.candidates)
+            self._place(mark, Points(frame.labelled.indices[mine], frame.labelled.xy[mine]))
+        self._place(self.asked, frame.asked)
+        self._place(self.candidates, frame.candidates)
+
+    def _place(self, mark: bq.Scatter, points: Points) -> None:
+        self._indices[mark.model_id] = points.indices
+        _place(mark, points)
 
     def legend(self, frame: PlaneFrame) -> str:
         """What the marks mean, as HTML."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as w
+import numpy as np
+from torch import Tensor
 
 from aljupyter.strategies import Measure
 from aljupyter.widgets import frames, static
@@ -97,7 +99,7 @@ class Screen:
     def look(self, look: Look) -> None:
         """Take in a moment, and draw it. Its model is asked about the grid here, and not again."""
         with self._lock:
-            self._painter.look(look.moment.model)
+            self._painter.look(look.moment.model, look.key, lasts=look.at is not None)
             self._look, self._looked_by = look, self._painter
             self.draw()
 
@@ -112,6 +114,29 @@ class Screen:
             self._frames = plane, curve
             self.heatmap.render(plane)
             self.curve.render(curve)
+
+    def project(self, x: Tensor) -> np.ndarray:
+        """Where inputs of the model lie on the picture, shape (N, 2)."""
+        return self._looked_by.plane.project(x)
+
+    def inputs_at(self, x: float, y: float) -> Tensor:
+        """The model's inputs at a place of the picture, shape (D,)."""
+        return self._looked_by.plane.at(np.array([[x, y]]))[0]
+
+    def point_near(self, x: float, y: float, near: float) -> int | None:
+        """The index of a drawn point within a share of the axes of a place; None where there is none."""
+        with self._lock:
+            if self._frames is None:
+                return None
+            frame = self._frames[0]
+        drawn = [part for part in (frame.candidates, frame.asked, frame.labelled, frame.pool) if len(part)]
+        if not drawn:
+            return None
+        indices, xy = np.concatenate([part.indices for part in drawn]), np.concatenate([part.xy for part in drawn])
+        spans = [high - low for low, high in (frame.x_limits, frame.y_limits)]
+        distance = np.hypot((xy[:, 0] - x) / spans[0], (xy[:, 1] - y) / spans[1])
+        best = int(distance.argmin())
+        return int(indices[best]) if distance[best] <= near else None
 
     def summary(self) -> str:
         """What is on the screen, in words."""

@@ -20,13 +20,14 @@ def heat(explorer):
 
 def test_the_first_picture_is_there_at_once(explore):
     explorer = explore(make_learner())
-    status, heatmap, points, curve, timeline = explorer.summary().splitlines()
+    status, heatmap, points, curve, point, timeline = explorer.summary().splitlines()
     assert status.startswith("No round yet: balanced accuracy ") and status.endswith(
         "6 of 45 labelled. Step plays one."
     )
     assert heatmap.startswith("Heatmap: entropy (nats) over x0 and x1, from ")
     assert points.startswith("Points: 6 labelled (3 no, 3 yes), 39 in the pool; last asked none; next 1 at (")
     assert "ceiling" in curve and "floor 0.500" in curve
+    assert point == "Point: Click a point, or any place of the heatmap, to ask about it."
     assert timeline == "Timeline: no round yet."
 
 
