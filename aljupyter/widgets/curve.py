@@ -63,7 +63,7 @@ class CurveView:
         with self.curve.hold_sync():
             self.curve.x, self.curve.y = x, y
         with self.present.hold_sync():
-            self.present.x, self.present.y = x[-1:].copy(), y[-1:].copy()
+            self.present.x, self.present.y = (part.astype(np.float32) for part in frame.marked)
         name, up = frame.metric.replace("_", " "), 1
         if frame.metric in LOWER_IS_BETTER:
             name, up = f"{name} (lower is better)", -1
@@ -104,6 +104,9 @@ class CurveView:
             parts = [f"Learning curve: {name} {theme.number(y[-1])} at {int(x[-1])} labels"]
             if len(y) > 1:
                 parts.append(f"{theme.number(y[0])} at {int(x[0])}, best {theme.number(self._best(y))}")
+            shown = self.present
+            if len(shown.x) and shown.x[0] != x[-1]:
+                parts.append(f"shown is {theme.number(shown.y[0])} at {int(shown.x[0])}")
         for what, line in (("ceiling", self.ceiling), ("floor", self.floor)):
             if len(line.y):
                 parts.append(f"{what} {theme.number(line.y[0])}")

@@ -110,7 +110,9 @@ class Screen:
             if look is None:
                 return
             plane = self._looked_by.frame(look.moment, self._measures[self.measure], self.measure, look.message)
-            curve = frames.curve_frame(look.whole, self.metric, len(self._data.train), self.ceiling, self._floor)
+            curve = frames.curve_frame(
+                look.whole, self.metric, len(self._data.train), self.ceiling, self._floor, look.at
+            )
             self._frames = plane, curve
             self.heatmap.render(plane)
             self.curve.render(curve)

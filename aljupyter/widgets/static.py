@@ -84,7 +84,7 @@ def _draw_curve(axes: Axes, frame: CurveFrame) -> None:
 
     known = np.isfinite(frame.values)
     axes.plot(frame.n_labels[known], frame.values[known], color=theme.CURVE_COLOUR, marker="o", ms=3)
-    axes.plot(frame.n_labels[known][-1:], frame.values[known][-1:], "o", color=theme.ASKED_COLOUR, mec=theme.OUTLINE)
+    axes.plot(*frame.marked, "o", color=theme.ASKED_COLOUR, mec=theme.OUTLINE)
     for value, colour, words in (
         (frame.ceiling, theme.CEILING_COLOUR, f"all {frame.n_train} labelled"),
         (frame.floor, theme.FLOOR_COLOUR, "without a model"),
