@@ -104,7 +104,10 @@ class Explorer:
         self._controls.show_plane(chosen.features if isinstance(chosen, FeaturePlane) else None)
         self._follower = Follower(learner, self._screen, self._controls.batch.value)
         self._voice = Voice(self._controls, self._status, lambda: self._follower.problem)
-        self._timeline = Timeline(lambda at: self._voice.attempt(lambda: self._go_to(at)))
+        self._timeline = Timeline(
+            lambda at: self._voice.attempt(lambda: self._go_to(at)),
+            lambda pinned: self._voice.attempt(lambda: self._compare(pinned)),
+        )
         self._player = Player(learner, self._controls, self._screen, self._follower, self._voice, synchronous)
         self._questions = Questions(
             learner, self._screen, self._follower, self._player, self._voice, self._inputs, show
@@ -214,11 +217,16 @@ class Explorer:
         self._questions.refresh()
         self._voice.stand()
 
+    def _compare(self, pinned: bool) -> None:
+        self._follower.pin(pinned)
+        self._questions.refresh()
+        self._show_round()
+
     def _show_round(self) -> None:
         """Let the timeline say what is shown, and Undo be there where it can be done."""
         rounds = len(self.learner.history)
         with self._voice.lock:
-            self._timeline.show(rounds, self._follower.at)
+            self._timeline.show(rounds, self._follower.at, self._follower.pinned)
             self._controls.allow_undo(not self._player.controller.busy and rounds > 0)
 
     def _change_names(self) -> None:

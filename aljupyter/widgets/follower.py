@@ -12,7 +12,7 @@ from aljupyter.control import Control
 from aljupyter.errors import LearnerBusyError, NoLabels, OneClassOnly, RoundCancelled, UnknownRound
 from aljupyter.models.base import ModelManager
 from aljupyter.widgets import moments
-from aljupyter.widgets.frames import NO_POINTS
+from aljupyter.widgets.frames import NO_POINTS, Against
 from aljupyter.widgets.screen import Look, Screen
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Follower:
         Whether a refresh was asked for and could not be made.
     at : int or None
         The round that is shown as it was; None for the present.
+    pinned : int or None
+        The round that what is shown is compared with; None for no comparison.
     """
 
     def __init__(self, learner: ActiveLearner, screen: Screen, batch: int):
@@ -49,6 +51,7 @@ class Follower:
         self.at_work = False
         self.stale = False
         self.at: int | None = None
+        self.pinned: int | None = None
         self._shown: tuple[Any, ...] = ()
         self._present: Look | None = None
         self._lock = threading.RLock()  # rounds are drawn by the worker, and gone back to by whoever moves the slider
@@ -59,6 +62,13 @@ class Follower:
             self.at = at
             if self._present is not None:
                 self.screen.look(self.look)
+
+    def pin(self, pinned: bool) -> None:
+        """Compare what is shown from now on with the round that is shown now; or no more."""
+        with self._lock:
+            shown = len(self.learner.history) if self.at is None else self.at
+            self.pinned = shown if pinned else None
+            self.show(self.at)
 
     def imagine(self, model: ModelManager, message: str) -> None:
         """Show the moment as it would be by another model, until :meth:`show` or the next round."""
@@ -73,11 +83,16 @@ class Follower:
         present = self._present
         if present is None:
             raise UnknownRound("Nothing has been shown yet.")
-        if self.at is None:
-            return present
-        moment = moments.past(self.learner, self.at)
+        look = present if self.at is None else self._past(self.at, present)
+        if self.pinned is None:
+            return look
+        then = present if self.pinned == len(present.moment.history) else self._past(self.pinned, present)
+        return replace(look, against=Against(then.moment.model, then.key, f"round {self.pinned}"))
+
+    def _past(self, at: int, present: Look) -> Look:
+        moment = moments.past(self.learner, at)
         message = "" if moment.model is not None else "No model of this round is stored."
-        return Look(moment, message, present.moment, self.at, moments.key_of(moment.labelled, self.learner.model))
+        return Look(moment, message, present.moment, at, moments.key_of(moment.labelled, self.learner.model))
 
     def refresh(self, control: Control | None = None, patience: float = 0.0) -> None:
         """Draw the learner as it is; where a control is given, its model is fitted first.
@@ -119,6 +134,8 @@ class Follower:
             self._present = Look(moment, message, moment, key=key)
             if self.at is not None and self.at >= len(learner.history):  # that round was taken back
                 self.at = None
+            if self.pinned is not None and self.pinned > len(learner.history):
+                self.pinned = None
             self.screen.look(self.look)
         self._shown, self.stale = shown if self.problem is None else (), False
 

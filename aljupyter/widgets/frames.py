@@ -6,7 +6,7 @@ A moment (present or past) goes in, frames come out; views draw frames and nothi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +78,8 @@ class Heat:
         Values of the first and the last colour.
     title : str
         The measure, with its unit.
+    is_difference : bool
+        Whether it is one of two rounds: then the limits lie evenly about 0, and the colours have two sides.
     """
 
     values_H_W: np.ndarray
@@ -85,6 +87,7 @@ class Heat:
     y_extent: Limits
     limits: Limits
     title: str
+    is_difference: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,15 @@ class CurveFrame:
         return self.n_labels[place], self.values[place]
 
 
+@dataclass(frozen=True)
+class Against:
+    """The round that a moment is compared with: its model (None where none is stored), its key, and its name."""
+
+    model: ModelManager | None
+    key: Hashable
+    words: str
+
+
 class Painter:
     """Makes frames of one plane.
 
@@ -209,8 +221,10 @@ class Painter:
             self._posteriors = [model.posterior(chunk) for chunk in self._grid.split(CHUNK)]
         return self._posteriors
 
-    def frame(self, moment: Moment, measure: Measure, name: str, message: str = "") -> PlaneFrame:
-        """The picture of a moment, by the model that was last looked at."""
+    def frame(
+        self, moment: Moment, measure: Measure, name: str, message: str = "", against: Against | None = None
+    ) -> PlaneFrame:
+        """The picture of a moment, by the model that was last looked at; or how it differs from another one."""
         plane, labels = self.plane, moment.labelled.y.cpu().numpy()
         at = {key: self._points(indices) for key, indices in (
             ("pool", self._drawn[np.isin(self._drawn, moment.unlabelled)]),
@@ -229,7 +243,7 @@ class Painter:
                 y = self._height(points.indices, moment.labelled, low) if known else np.mean(y_extent)
                 points.xy[:, 1] = y
             y_label = "probability" if self.data.n_classes else "predicted mean, 95% band"
-        heat = self._heat(measure, name, y_extent, labels)
+        heat = self._heat(measure, name, y_extent, against)
         return PlaneFrame(
             plane.x_label, y_label, plane.x_limits, y_limits, n_pool=n_pool, labels=labels, heat=heat, curves=curves,
             message=message, **at,
@@ -242,28 +256,47 @@ class Painter:
         return Points(indices, self.plane.project(self.data.subset(indices).x))
 
     def _values(self, measure: Measure, name: str) -> np.ndarray | None:
-        key = None if self._key is None else (self._key, name)
-        known = self._known.get(key)
-        if known is not None:
-            self._known.move_to_end(key)
-            return known
-        if self._model is None:
-            return None
-        values = torch.cat([measure.values(posterior) for posterior in self._ask()]).float().cpu().numpy()
-        if key is not None:
-            self._known[key] = values
-            while sum(v.nbytes for v in self._known.values()) > MOST_REMEMBERED:
-                self._known.popitem(last=False)
+        return self._remembered(self._key, name, None if self._model is None else lambda: self._compute(measure))
+
+    def _compute(self, measure: Measure) -> np.ndarray:
+        return _values_of(measure, self._ask())
+
+    def _remembered(self, key: Hashable, name: str, compute: Callable[[], np.ndarray] | None) -> np.ndarray | None:
+        place = None if key is None else (key, name)
+        values = self._known.get(place)
+        if values is not None:
+            self._known.move_to_end(place)
+        elif compute is not None:
+            values = compute()
+            if place is not None:
+                self._known[place] = values
+                while sum(v.nbytes for v in self._known.values()) > MOST_REMEMBERED:
+                    self._known.popitem(last=False)
         return values
 
-    def _heat(self, measure: Measure, name: str, y_extent: Limits, labels: np.ndarray) -> Heat | None:
+    def _heat(self, measure: Measure, name: str, y_extent: Limits, against: Against | None) -> Heat | None:
         values = self._values(measure, name)
         if values is None:
             return None
         height = 1 if self.plane.is_line else self._n
         title = f"{name} ({measure.unit})" if measure.unit else name
-        limits = self._colour_limits(measure, name, values)
-        return Heat(values.reshape(height, -1), self.plane.x_limits, y_extent, limits, title)
+        other = None if against is None else self._values_against(against, measure, name)
+        if against is None or other is None:
+            limits = self._colour_limits(measure, name, values)
+            return Heat(values.reshape(height, -1), self.plane.x_limits, y_extent, limits, title)
+        values = values - other
+        most = float(np.abs(values).max()) or 1.0
+        title = f"{title}: what changed since {against.words}"
+        return Heat(values.reshape(height, -1), self.plane.x_limits, y_extent, (-most, most), title, True)
+
+    def _values_against(self, against: Against, measure: Measure, name: str) -> np.ndarray | None:
+        model = against.model
+
+        def compute() -> np.ndarray:
+            assert model is not None
+            return _values_of(measure, [model.posterior(chunk) for chunk in self._grid.split(CHUNK)])
+
+        return self._remembered(against.key, name, None if model is None else compute)
 
     def _colour_limits(self, measure: Measure, name: str, values: np.ndarray) -> Limits:
         """Limits that last, so that a colour means the same in every round: the measure's own, or all seen so far."""
@@ -308,6 +341,11 @@ class Painter:
         place = {index: k for k, index in enumerate(labelled.indices.tolist())}
         y = labelled.y.cpu().numpy()[[place[index] for index in indices.tolist()]].astype(float)
         return np.full(len(y), low) if (self.data.n_classes or 0) > 2 else y
+
+
+def _values_of(measure: Measure, posteriors: Sequence[Posterior]) -> np.ndarray:
+    values: np.ndarray = torch.cat([measure.values(posterior) for posterior in posteriors]).float().cpu().numpy()
+    return values
 
 
 def curve_frame(

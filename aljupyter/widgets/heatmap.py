@@ -97,18 +97,17 @@ class HeatmapView:
     def _render_heat(self, heat: Heat) -> None:
         low, high = heat.limits
         levels = np.clip((heat.values_H_W - low) / (high - low) * 255, 0, 255).round().astype(np.uint8)
+        palette = theme.DIFFERENCE_MAP if heat.is_difference else theme.HEAT_MAP
         self._images.reverse()
         # row 0 of a picture is its top
-        self._images[0].value = theme.encode_png(levels[::-1], theme.heat_palette())
+        self._images[0].value = theme.encode_png(levels[::-1], theme.heat_palette(palette))
         with self.image.hold_sync():
             self.image.x, self.image.y = _float32(heat.x_extent), _float32(heat.y_extent)
             self.image.image = self._images[0]
             self.image.visible = True
         # ticks first: the colour axis is drawn anew when its scale changes, and only then
         set_ticks(self._colour_axis, theme.nice_ticks(low, high))
-        if (self.colours.min, self.colours.max) != heat.limits:
-            with self.colours.hold_sync():
-                self.colours.min, self.colours.max = heat.limits
+        _set(self.colours, colors=theme.heat_colours(name=palette), min=heat.limits[0], max=heat.limits[1])
 
     def _render_curves(self, curves: Curves | None) -> None:
         x: Any = []

@@ -35,6 +35,8 @@ class Look:
         Which round the moment is; None for the present.
     key : hashable or None
         What the model's picture is remembered by; None where it is not to be.
+    against : Against or None
+        The round that it is compared with.
     """
 
     moment: Moment
@@ -42,6 +44,7 @@ class Look:
     whole: Moment
     at: int | None = None
     key: Hashable = None
+    against: frames.Against | None = None
 
 
 class Screen:
@@ -109,7 +112,8 @@ class Screen:
             look = self._look
             if look is None:
                 return
-            plane = self._looked_by.frame(look.moment, self._measures[self.measure], self.measure, look.message)
+            measure = self._measures[self.measure]
+            plane = self._looked_by.frame(look.moment, measure, self.measure, look.message, look.against)
             curve = frames.curve_frame(
                 look.whole, self.metric, len(self._data.train), self.ceiling, self._floor, look.at
             )

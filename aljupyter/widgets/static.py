@@ -45,7 +45,7 @@ def _draw_plane(figure: Figure, axes: Axes, frame: PlaneFrame, classes: Sequence
         low, high = heat.limits
         image = axes.imshow(
             heat.values_H_W, origin="lower", extent=(*heat.x_extent, *heat.y_extent), aspect="auto",
-            cmap=theme.HEAT_MAP, vmin=low, vmax=high,
+            cmap=theme.DIFFERENCE_MAP if heat.is_difference else theme.HEAT_MAP, vmin=low, vmax=high,
         )  # fmt: skip
         figure.colorbar(image, ax=axes).set_label(heat.title, parse_math=False)
     if frame.curves is not None:

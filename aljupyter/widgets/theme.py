@@ -26,6 +26,7 @@ FAINT_TEXT = "var(--jp-content-font-color2, #666666)"
 ERROR_TEXT = "var(--jp-error-color1, #d32f2f)"
 
 HEAT_MAP = "cividis"
+DIFFERENCE_MAP = "PuOr"  # two sides that are told apart without red and green; nothing is white
 
 
 def class_colour(code: int) -> str:
@@ -39,16 +40,16 @@ def class_shape(code: int) -> str:
 
 
 @cache
-def heat_palette() -> np.ndarray:
+def heat_palette(name: str = HEAT_MAP) -> np.ndarray:
     """Colours of the heatmap from low to high, uint8 of shape (256, 3)."""
     import matplotlib
 
-    return (matplotlib.colormaps[HEAT_MAP](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+    return (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 
 
-def heat_colours(n: int = 16) -> list[str]:
+def heat_colours(n: int = 16, name: str = HEAT_MAP) -> list[str]:
     """The same palette as n hex colours, for the scale that bqplot draws."""
-    chosen = heat_palette()[np.linspace(0, 255, n).round().astype(int)]
+    chosen = heat_palette(name)[np.linspace(0, 255, n).round().astype(int)]
     return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in chosen]
 
 

@@ -20,10 +20,12 @@ class Timeline:
     ----------
     on_round : callable
         Called with the position that a person chose: k for the model before query k, None for the present.
+    on_pin : callable
+        Called with whether what is shown is to be compared with the round that is shown now.
     """
 
-    def __init__(self, on_round: Callable[[int | None], None]):
-        self._on_round = on_round
+    def __init__(self, on_round: Callable[[int | None], None], on_pin: Callable[[bool], None]):
+        self._on_round, self._on_pin = on_round, on_pin
         self._setting: int | None = None  # the thread that moves the slider without a person
         self.slider = w.IntSlider(
             min=0, max=0, description="round", readout=False, disabled=True, tooltip="The round shown (arrow keys)",
@@ -40,10 +42,17 @@ class Timeline:
         self.now.add_class("al-now")
         self.now.on_click(lambda _: self._go(self.slider.max))
         # not linked in the browser: there a link echoes old values back when the kernel moves both ends
+        self.pin = w.ToggleButton(
+            description="Compare", tooltip="Pin the round shown: the heatmap then shows what changed since it",
+            disabled=True, layout=w.Layout(width="auto"),
+        )  # fmt: skip
+        self.pin.add_class("al-pin")
+        self.pin.observe(self._pinned, "value")
         self.slider.observe(self._moved, "value")
         self.play.observe(self._moved, "value")
         self.widget = w.HBox(
-            [self.play, self.slider, self.where, self.now], layout=w.Layout(align_items="center", width="100%")
+            [self.play, self.slider, self.where, self.now, self.pin],
+            layout=w.Layout(align_items="center", width="100%"),
         )
         self.show(0, None)
 
@@ -52,11 +61,13 @@ class Timeline:
         """The round shown; None for the present."""
         return None if self.slider.value >= self.slider.max else self.slider.value
 
-    def show(self, rounds: int, at: int | None) -> None:
-        """Say how many rounds there are and which one is shown, without calling anybody."""
+    def show(self, rounds: int, at: int | None, pinned: int | None = None) -> None:
+        """Say how many rounds there are, which is shown and which it is compared with, without calling anybody."""
         position = rounds if at is None else at
         self._setting = threading.get_ident()
         try:
+            self.pin.value, self.pin.disabled = pinned is not None, rounds == 0 and pinned is None
+            self.pin.description = "Compare" if pinned is None else f"against {pinned}"
             for control in (self.slider, self.play):
                 # One message each, the longer range first: a slider in the browser that is given a new range answers
                 # with the value it had, and would take back one that came in the same message.
@@ -93,6 +104,10 @@ class Timeline:
         self._say()
         if moved is self.slider or self.at != before:
             self._on_round(self.at)
+
+    def _pinned(self, change: dict[str, Any]) -> None:
+        if self._setting != threading.get_ident():
+            self._on_pin(change["new"])
 
     def summary(self) -> str:
         """What is on the screen, in words."""

@@ -139,6 +139,36 @@ def test_a_person_may_look_back_while_rounds_are_played(explore, on_thread):
     assert explorer.last_error is None
 
 
+def test_a_pinned_round_is_subtracted(explore):
+    explorer = explore(gp_learner("regression"))
+    explorer.learner.run(4, progress=False)
+    view = explorer._screen.heatmap
+    shown, then = {}, {}
+    for k in range(5):
+        go(explorer, k)
+        shown[k], then[k] = heat(explorer)
+    go(explorer, 1)
+    explorer._timeline.pin.value = True
+    assert (theme.decode_png(view.image.image.value) == 128).all()  # nothing has changed since itself
+    for k in (3, 4, 0):
+        go(explorer, k)
+        values, half = heat(explorer)
+        np.testing.assert_allclose(values, shown[k] - shown[1], rtol=0, atol=half + then[k] + then[1])
+        assert view.colours.min == -view.colours.max and view.colours.colors == theme.heat_colours(name="PuOr")
+        assert "what changed since round 1" in explorer.summary()
+    click(explorer, "step")
+    assert "what changed since round 1" in explorer.summary() and explorer._timeline.pin.description == "against 1"
+    assert explorer.picture().startswith(b"\x89PNG")
+    explorer._timeline.pin.value = False
+    assert "what changed" not in explorer.summary() and view.colours.colors == theme.heat_colours()
+    explorer._timeline.pin.value = True  # the present is pinned, and is a round of the past soon
+    click(explorer, "step")
+    assert "what changed since round 5" in explorer.summary()
+    click(explorer, "undo"), click(explorer, "undo")
+    assert not explorer._timeline.pin.value and "what changed" not in explorer.summary()
+    assert explorer.last_error is None
+
+
 def test_a_round_without_a_stored_model_shows_its_points(explore):
     class Forgetful(NearestMean):
         def state(self):
@@ -154,8 +184,8 @@ def test_a_round_without_a_stored_model_shows_its_points(explore):
 
 
 def test_the_slider_calls_nobody_when_the_loop_moves_it():
-    heard, widgets = [], set(open_widgets)
-    timeline = Timeline(heard.append)
+    heard, pins, widgets = [], [], set(open_widgets)
+    timeline = Timeline(heard.append, pins.append)
     timeline.show(5, None)
     timeline.show(5, 2)
     timeline.show(2, None)
@@ -169,6 +199,10 @@ def test_the_slider_calls_nobody_when_the_loop_moves_it():
     assert timeline.play.value == 3
     for frame in range(4, 10):  # a film goes on from there
         timeline.play.value = frame
+    timeline.show(9, None, pinned=3)
+    assert timeline.pin.description == "against 3" and not pins
+    timeline.pin.value = False
+    assert pins == [False]
     assert timeline.slider.value == 9 and heard[2:] == [3, 4, 5, 6, 7, 8, None]
     timeline.show(0, None)
     assert timeline.slider.disabled and timeline.play.disabled
