@@ -20,6 +20,7 @@ from aljupyter.widgets import text
 from aljupyter.widgets.cleanup import close_tree
 from aljupyter.widgets.controls import FEATURES, PCA, Controls
 from aljupyter.widgets.follower import Follower
+from aljupyter.widgets.heats import all_shown
 from aljupyter.widgets.keys import KeyGuard
 from aljupyter.widgets.leftovers import forget, replace_leftovers
 from aljupyter.widgets.planes import FeaturePlane, Inputs, PlaneChoice, PrincipalPlane, choose_plane
@@ -90,7 +91,7 @@ class Explorer:
             raise ViewError(f"grid is the number of cells along an axis, 2 to {MAX_GRID}; got {grid!r}.")
         self.learner = learner
         self._inputs = Inputs(learner.data)
-        measures = learner.measures()
+        measures = all_shown(learner.measures(), learner.data)
         asked_by = [name for name, shown in measures.items() if repr(shown) == repr(learner.strategy)]
         measure = _choose("measure", measure, measures, asked_by)
         metric = _choose("metric", metric, learner.metric_names, PREFERRED_METRICS)

@@ -87,7 +87,7 @@ class Follower:
         if self.pinned is None:
             return look
         then = present if self.pinned == len(present.moment.history) else self._past(self.pinned, present)
-        return replace(look, against=Against(then.moment.model, then.key, f"round {self.pinned}"))
+        return replace(look, against=Against(then.moment, then.key, f"round {self.pinned}"))
 
     def _past(self, at: int, present: Look) -> Look:
         moment = moments.past(self.learner, at)

@@ -14,11 +14,13 @@ import numpy as np
 import torch
 
 from aljupyter.data.subset import Subset
+from aljupyter.errors import AlJupyterError
 from aljupyter.models.base import ModelManager
 from aljupyter.posterior import ClassPosterior, Posterior, RegressionPosterior
 from aljupyter.randomness import numpy_generator
 from aljupyter.records import RoundRecord
 from aljupyter.strategies import Measure
+from aljupyter.widgets.heats import Field, PredictedClass
 from aljupyter.widgets.planes import Limits, Plane
 
 MAX_POOL_DRAWN = 1500  # SVG points: 1,000 cost 0.1 s a redraw, 10,000 cost 0.6 s
@@ -26,7 +28,10 @@ CHUNK = 2048
 MOST_REMEMBERED = 64 * 2**20  # bytes of heat values of past rounds: 1,600 of 100 x 100 cells
 BAND = 1.96  # standard deviations either side of the mean: 95%
 
+HEAT, DIFFERENCE, CLASSES = "heat", "difference", "classes"
+
 Metrics = Mapping[str, float]
+Shown = Measure | Field
 NO_POINTS = np.zeros(0, dtype=np.int64)
 
 
@@ -78,8 +83,9 @@ class Heat:
         Values of the first and the last colour.
     title : str
         The measure, with its unit.
-    is_difference : bool
-        Whether it is one of two rounds: then the limits lie evenly about 0, and the colours have two sides.
+    palette : str
+        "heat"; "difference" of two rounds, whose limits lie evenly about 0 and whose colours have two sides; or
+        "classes", whose values are class codes.
     """
 
     values_H_W: np.ndarray
@@ -87,7 +93,7 @@ class Heat:
     y_extent: Limits
     limits: Limits
     title: str
-    is_difference: bool = False
+    palette: str = HEAT
 
 
 @dataclass(frozen=True)
@@ -163,9 +169,9 @@ class CurveFrame:
 
 @dataclass(frozen=True)
 class Against:
-    """The round that a moment is compared with: its model (None where none is stored), its key, and its name."""
+    """The round that a moment is compared with, what it is remembered by, and its name."""
 
-    model: ModelManager | None
+    moment: Moment
     key: Hashable
     words: str
 
@@ -222,7 +228,7 @@ class Painter:
         return self._posteriors
 
     def frame(
-        self, moment: Moment, measure: Measure, name: str, message: str = "", against: Against | None = None
+        self, moment: Moment, measure: Shown, name: str, message: str = "", against: Against | None = None
     ) -> PlaneFrame:
         """The picture of a moment, by the model that was last looked at; or how it differs from another one."""
         plane, labels = self.plane, moment.labelled.y.cpu().numpy()
@@ -243,7 +249,10 @@ class Painter:
                 y = self._height(points.indices, moment.labelled, low) if known else np.mean(y_extent)
                 points.xy[:, 1] = y
             y_label = "probability" if self.data.n_classes else "predicted mean, 95% band"
-        heat = self._heat(measure, name, y_extent, against)
+        try:
+            heat = self._heat(measure, name, y_extent, moment, against)
+        except AlJupyterError as error:  # the model does not say this: the points are worth seeing all the same
+            heat, message = None, str(error)
         return PlaneFrame(
             plane.x_label, y_label, plane.x_limits, y_limits, n_pool=n_pool, labels=labels, heat=heat, curves=curves,
             message=message, **at,
@@ -255,11 +264,16 @@ class Painter:
             return Points(indices, np.zeros((0, 2)))
         return Points(indices, self.plane.project(self.data.subset(indices).x))
 
-    def _values(self, measure: Measure, name: str) -> np.ndarray | None:
-        return self._remembered(self._key, name, None if self._model is None else lambda: self._compute(measure))
+    def _values(self, measure: Shown, name: str, moment: Moment) -> np.ndarray | None:
+        if measure.needs_model and self._model is None:
+            return self._remembered(self._key, name, None)
+        return self._remembered(self._key, name, lambda: self._compute(measure, moment, self._ask))
 
-    def _compute(self, measure: Measure) -> np.ndarray:
-        return _values_of(measure, self._ask())
+    def _compute(self, measure: Shown, moment: Moment, ask: Callable[[], list[Posterior]]) -> np.ndarray:
+        if isinstance(measure, Field):
+            return measure.on_grid(self.plane, self._grid, moment, self.data).astype(np.float32)
+        values: np.ndarray = torch.cat([measure.values(posterior) for posterior in ask()]).float().cpu().numpy()
+        return values
 
     def _remembered(self, key: Hashable, name: str, compute: Callable[[], np.ndarray] | None) -> np.ndarray | None:
         place = None if key is None else (key, name)
@@ -274,8 +288,10 @@ class Painter:
                     self._known.popitem(last=False)
         return values
 
-    def _heat(self, measure: Measure, name: str, y_extent: Limits, against: Against | None) -> Heat | None:
-        values = self._values(measure, name)
+    def _heat(
+        self, measure: Shown, name: str, y_extent: Limits, moment: Moment, against: Against | None
+    ) -> Heat | None:
+        values = self._values(measure, name, moment)
         if values is None:
             return None
         height = 1 if self.plane.is_line else self._n
@@ -283,22 +299,24 @@ class Painter:
         other = None if against is None else self._values_against(against, measure, name)
         if against is None or other is None:
             limits = self._colour_limits(measure, name, values)
-            return Heat(values.reshape(height, -1), self.plane.x_limits, y_extent, limits, title)
+            palette = CLASSES if isinstance(measure, PredictedClass) else HEAT
+            return Heat(values.reshape(height, -1), self.plane.x_limits, y_extent, limits, title, palette)
         values = values - other
         most = float(np.abs(values).max()) or 1.0
         title = f"{title}: what changed since {against.words}"
-        return Heat(values.reshape(height, -1), self.plane.x_limits, y_extent, (-most, most), title, True)
+        return Heat(values.reshape(height, -1), self.plane.x_limits, y_extent, (-most, most), title, DIFFERENCE)
 
-    def _values_against(self, against: Against, measure: Measure, name: str) -> np.ndarray | None:
-        model = against.model
+    def _values_against(self, against: Against, measure: Shown, name: str) -> np.ndarray | None:
+        model = against.moment.model
 
-        def compute() -> np.ndarray:
+        def ask() -> list[Posterior]:
             assert model is not None
-            return _values_of(measure, [model.posterior(chunk) for chunk in self._grid.split(CHUNK)])
+            return [model.posterior(chunk) for chunk in self._grid.split(CHUNK)]
 
-        return self._remembered(against.key, name, None if model is None else compute)
+        known = None if model is None else lambda: self._compute(measure, against.moment, ask)
+        return self._remembered(against.key, name, known)
 
-    def _colour_limits(self, measure: Measure, name: str, values: np.ndarray) -> Limits:
+    def _colour_limits(self, measure: Shown, name: str, values: np.ndarray) -> Limits:
         """Limits that last, so that a colour means the same in every round: the measure's own, or all seen so far."""
         low, high = measure.limits(self.data.n_classes)
         seen_low, seen_high = self._limits.get(name, (np.inf, -np.inf))
@@ -341,11 +359,6 @@ class Painter:
         place = {index: k for k, index in enumerate(labelled.indices.tolist())}
         y = labelled.y.cpu().numpy()[[place[index] for index in indices.tolist()]].astype(float)
         return np.full(len(y), low) if (self.data.n_classes or 0) > 2 else y
-
-
-def _values_of(measure: Measure, posteriors: Sequence[Posterior]) -> np.ndarray:
-    values: np.ndarray = torch.cat([measure.values(posterior) for posterior in posteriors]).float().cpu().numpy()
-    return values
 
 
 def curve_frame(

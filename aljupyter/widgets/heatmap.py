@@ -12,7 +12,7 @@ import numpy as np
 
 from aljupyter.widgets import theme
 from aljupyter.widgets.cleanup import close_tree
-from aljupyter.widgets.frames import Curves, Heat, PlaneFrame
+from aljupyter.widgets.frames import CLASSES, Curves, Heat, PlaneFrame
 from aljupyter.widgets.pool import PoolMarks
 
 _MARGIN = {"top": 8, "bottom": 46, "left": 62, "right": 78}
@@ -97,17 +97,19 @@ class HeatmapView:
     def _render_heat(self, heat: Heat) -> None:
         low, high = heat.limits
         levels = np.clip((heat.values_H_W - low) / (high - low) * 255, 0, 255).round().astype(np.uint8)
-        palette = theme.DIFFERENCE_MAP if heat.is_difference else theme.HEAT_MAP
+        # classes are told by the legend, in which their colours are named
+        colours = theme.palette_of(heat.palette, len(self.points.classes or ()))
+        self._colour_axis.visible = heat.palette != CLASSES
         self._images.reverse()
         # row 0 of a picture is its top
-        self._images[0].value = theme.encode_png(levels[::-1], theme.heat_palette(palette))
+        self._images[0].value = theme.encode_png(levels[::-1], theme.heat_palette(*colours))
         with self.image.hold_sync():
             self.image.x, self.image.y = _float32(heat.x_extent), _float32(heat.y_extent)
             self.image.image = self._images[0]
             self.image.visible = True
         # ticks first: the colour axis is drawn anew when its scale changes, and only then
         set_ticks(self._colour_axis, theme.nice_ticks(low, high))
-        _set(self.colours, colors=theme.heat_colours(name=palette), min=heat.limits[0], max=heat.limits[1])
+        _set(self.colours, colors=theme.heat_colours(16, *colours), min=heat.limits[0], max=heat.limits[1])
 
     def _render_curves(self, curves: Curves | None) -> None:
         x: Any = []

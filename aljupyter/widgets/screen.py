@@ -11,7 +11,6 @@ import ipywidgets as w
 import numpy as np
 from torch import Tensor
 
-from aljupyter.strategies import Measure
 from aljupyter.widgets import frames, static
 from aljupyter.widgets.cleanup import close_tree
 from aljupyter.widgets.curve import CurveView
@@ -55,7 +54,7 @@ class Screen:
     Parameters
     ----------
     data : DataManager
-    measures : mapping of str to Measure
+    measures : mapping of str to Measure or Field
         What the heatmap can show.
     measure, metric : str
         What it shows now.
@@ -69,7 +68,7 @@ class Screen:
     def __init__(
         self,
         data: Any,
-        measures: Mapping[str, Measure],
+        measures: Mapping[str, frames.Shown],
         measure: str,
         metric: str,
         plane: Plane,

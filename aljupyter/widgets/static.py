@@ -13,7 +13,7 @@ import numpy as np
 
 from aljupyter.models.metrics import LOWER_IS_BETTER
 from aljupyter.widgets import theme
-from aljupyter.widgets.frames import CurveFrame, PlaneFrame
+from aljupyter.widgets.frames import CLASSES, CurveFrame, PlaneFrame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,14 +40,19 @@ def picture(plane: PlaneFrame, curve: CurveFrame, classes: Sequence[Any] | None,
 
 
 def _draw_plane(figure: Figure, axes: Axes, frame: PlaneFrame, classes: Sequence[Any] | None) -> None:
+    from matplotlib.colors import ListedColormap
+
     if frame.heat is not None:
         heat = frame.heat
         low, high = heat.limits
+        palette = theme.heat_palette(*theme.palette_of(heat.palette, 0 if classes is None else len(classes)))
+        colours = ListedColormap(palette / 255)
         image = axes.imshow(
             heat.values_H_W, origin="lower", extent=(*heat.x_extent, *heat.y_extent), aspect="auto",
-            cmap=theme.DIFFERENCE_MAP if heat.is_difference else theme.HEAT_MAP, vmin=low, vmax=high,
+            cmap=colours, vmin=low, vmax=high,
         )  # fmt: skip
-        figure.colorbar(image, ax=axes).set_label(heat.title, parse_math=False)
+        if heat.palette != CLASSES:  # these are named in the legend
+            figure.colorbar(image, ax=axes).set_label(heat.title, parse_math=False)
     if frame.curves is not None:
         for code, y in enumerate(frame.curves.y_K_N):
             axes.plot(frame.curves.x_N, y, color=theme.CURVE_COLOUR if classes is None else theme.class_colour(code))

@@ -40,17 +40,25 @@ def class_shape(code: int) -> str:
 
 
 @cache
-def heat_palette(name: str = HEAT_MAP) -> np.ndarray:
-    """Colours of the heatmap from low to high, uint8 of shape (256, 3)."""
+def heat_palette(name: str = HEAT_MAP, n_classes: int = 0) -> np.ndarray:
+    """Colours of the heatmap from low to high, uint8 of shape (256, 3); those of the classes where there are any."""
     import matplotlib
 
+    if n_classes:
+        codes = (np.arange(256) * n_classes // 256).tolist()
+        return np.array([[int(class_colour(c)[i : i + 2], 16) for i in (1, 3, 5)] for c in codes], np.uint8)
     return (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 
 
-def heat_colours(n: int = 16, name: str = HEAT_MAP) -> list[str]:
+def heat_colours(n: int = 16, name: str = HEAT_MAP, n_classes: int = 0) -> list[str]:
     """The same palette as n hex colours, for the scale that bqplot draws."""
-    chosen = heat_palette(name)[np.linspace(0, 255, n).round().astype(int)]
+    chosen = heat_palette(name, n_classes)[np.linspace(0, 255, n).round().astype(int)]
     return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in chosen]
+
+
+def palette_of(kind: str, n_classes: int) -> tuple[str, int]:
+    """What :func:`heat_palette` is asked for a kind of heat: "heat", "difference" or "classes"."""
+    return DIFFERENCE_MAP if kind == "difference" else HEAT_MAP, n_classes if kind == "classes" else 0
 
 
 def encode_png(levels_H_W: np.ndarray, palette: np.ndarray) -> bytes:
