@@ -25,7 +25,7 @@ from aljupyter.widgets.planes import Limits, Plane
 
 MAX_POOL_DRAWN = 1500  # SVG points: 1,000 cost 0.1 s a redraw, 10,000 cost 0.6 s
 CHUNK = 2048
-MOST_REMEMBERED = 64 * 2**20  # bytes of heat values of past rounds: 1,600 of 100 x 100 cells
+MOST_REMEMBERED = 32 * 2**20  # bytes of heat values of past rounds: 800 of 100 x 100 cells
 BAND = 1.96  # standard deviations either side of the mean: 95%
 
 HEAT, DIFFERENCE, CLASSES = "heat", "difference", "classes"
