@@ -7,6 +7,7 @@ import numpy as np
 from aljupyter.control import Control
 from aljupyter.data.manager import DataManager
 from aljupyter.errors import NoLabels, OneClassOnly, UnknownRound
+from aljupyter.explain import Explanation, explain
 from aljupyter.models.base import ModelManager
 from aljupyter.past import Past
 from aljupyter.performance import Measurer
@@ -115,6 +116,13 @@ class Standing:
     def floor_performance(self) -> dict[str, float] | None:
         """Metrics of always predicting the majority class, or the mean: the floor of a learning curve."""
         return self._measure.floor()
+
+    def explain(self) -> Explanation:
+        """How the loop is doing, in words: is it better than random, what stands in the way, what to try.
+
+        It rests on what the model said of the queries before their labels came. Nothing is fitted.
+        """
+        return explain(self)
 
     def observe(self, observer: Observer) -> None:
         """Call ``observer(event)`` after each "fit", "label" (a round ended), "undo" and "strategy"."""

@@ -18,6 +18,7 @@ FLOORS = [
     ["oracles", "strategies"],
     ["records", "sizes", "turns"],
     ["performance", "past"],
+    ["explain"],
     ["standing"],
     ["learner"],
     ["inspection"],
