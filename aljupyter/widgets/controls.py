@@ -56,6 +56,11 @@ class Controls:
         self.rounds = count("rounds", 5, "How many rounds Run plays", "al-rounds")
         self.cancel = button("Cancel", "Stop: the round in flight is rolled back", cls="al-cancel")
         self.undo = button("Undo", "Take the last round back: its labels return to the pool", cls="al-undo")
+        self.explain = w.ToggleButton(
+            description="Explain", tooltip="How is it doing: better than random? What stands in the way?",
+            layout=w.Layout(width="76px"),
+        )  # fmt: skip
+        self.explain.add_class("al-explain")
         self.batch = count("batch", 1, "How many points a round asks", "al-batch")
         self.strategy = menu("strategy", strategies, "How the next points are chosen", "al-strategy")
         self.measure = menu("show", measures, "What the heatmap shows", "al-measure")
@@ -84,7 +89,7 @@ class Controls:
         self.widget = w.VBox(
             [
                 w.HBox(
-                    [self.step, self.run, self.rounds, self.cancel, self.undo, self.bar, self.words],
+                    [self.step, self.run, self.rounds, self.cancel, self.undo, self.explain, self.bar, self.words],
                     layout=w.Layout(**row),
                 ),
                 w.HBox(choices, layout=w.Layout(**row)),

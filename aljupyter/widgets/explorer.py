@@ -113,9 +113,11 @@ class Explorer:
         self._questions = Questions(
             learner, self._screen, self._follower, self._player, self._voice, self._inputs, show
         )
+        self._explained = w.HTML(layout=w.Layout(display="none"))
+        self._explained.add_class("al-explained")
         parts = [
-            self._controls.widget, self._screen.widget, self._questions.view.widget, self._timeline.widget,
-            KeyGuard("al-explorer"),
+            self._controls.widget, self._explained, self._screen.widget, self._questions.view.widget,
+            self._timeline.widget, KeyGuard("al-explorer"),
         ]  # fmt: skip
         self.widget = w.VBox(parts, layout=w.Layout(width="100%"))
         self.widget.add_class("al-explorer")
@@ -211,12 +213,20 @@ class Explorer:
             (controls.metric, self._change_names),
         ):
             menu.observe(lambda _, change=change: self._voice.attempt(change), "value")
+        controls.explain.observe(lambda _: self._voice.attempt(self._explain), "value")
 
     def _go_to(self, at: int | None) -> None:
         """Show the model before query `at`, or the present."""
         self._follower.show(at)
         self._questions.refresh()
         self._voice.stand()
+
+    def _explain(self) -> None:
+        """Say how the loop is doing, where a person has asked for it."""
+        asked = self._controls.explain.value
+        said = text.explained(self.learner.explain()) if asked else ""
+        with self._voice.lock:
+            self._explained.value, self._explained.layout.display = said, None if asked else "none"
 
     def _compare(self, pinned: bool) -> None:
         self._follower.pin(pinned)
@@ -278,6 +288,8 @@ class Explorer:
             self._show_strategy()
             self._show_round()
             self._questions.refresh()
+            if self._controls.explain.value:
+                self._explain()
             self._voice.stand()
         except KeyboardInterrupt:  # of a cell whose round is done, while the model was fitted for the picture
             self._follower.refresh()

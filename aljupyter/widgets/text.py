@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
 
+from aljupyter.explain import BAD, GOOD, Explanation
 from aljupyter.records import RoundRecord, in_number
+from aljupyter.widgets import theme
 from aljupyter.widgets.theme import number
+
+_SIGNS = {GOOD: ("✓", theme.TEXT), BAD: ("!", theme.ERROR_TEXT)}
 
 
 def standing(learner: Any, metric: str, previous: float | None = None) -> str:
@@ -47,3 +52,16 @@ def past(learner: Any, metric: str, k: int) -> str:
         f"Round {k} of {len(learner.history)}, with {in_number(record.n_labels, 'label')}: {measured}; then "
         f"{did} {in_number(len(record.indices), 'point')}."
     )
+
+
+def explained(explanation: Explanation) -> str:
+    """How a loop is doing, as HTML."""
+    lines = []
+    for finding in explanation.findings:
+        sign, colour = _SIGNS.get(finding.verdict, ("?", theme.FAINT_TEXT))
+        lines.append(
+            f'<div><b style="color:{colour}">{sign} {escape(finding.name)}</b> {escape(finding.sentence)}</div>'
+        )
+    if explanation.advice:
+        lines.append(f"<div><b>To try:</b> {escape('; or '.join(explanation.advice))}.</div>")
+    return f'<div role="status" aria-live="polite" style="line-height:1.5">{"".join(lines)}</div>'

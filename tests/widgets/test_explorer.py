@@ -279,3 +279,16 @@ def test_an_interrupted_cell_leaves_a_picture_of_what_is(explore):
         explorer.learner.step()
     assert explorer.summary().startswith("After 1 round: asked 1 point")
     assert not explorer.learner.busy
+
+
+def test_explain_says_how_it_is_doing_and_follows_the_rounds(explore):
+    explorer = explore(make_learner())
+    shown = explorer._explained
+    assert shown.layout.display == "none"
+    explorer._controls.explain.value = True
+    assert shown.layout.display is None and "0 queries so far" in shown.value and "3 no, 3 yes" in shown.value
+    click(explorer, "step")
+    assert "1 query so far" in shown.value
+    explorer._controls.explain.value = False
+    assert shown.layout.display == "none" and shown.value == ""
+    assert explorer.last_error is None
