@@ -49,6 +49,7 @@ test: lint ## lint, types, every quick test, the notebooks and their saved outpu
 test-all: ## the same with what takes long, and the benchmarks
 	$(MAKE) test EXTRA=test-all SELECT=
 	$(BIN)/python -m tests.benchmarks.gp
+	$(WITH_VENV) $(ONE_THREAD) $(BIN)/python -m tests.benchmarks.browser
 
 benchmark: $(VENV)/.installed-$(EXTRA) ## the Gaussian processes beside scikit-learn's, in one run (three minutes)
 	$(BIN)/python -m tests.benchmarks.gp
