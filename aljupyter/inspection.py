@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +21,6 @@ from aljupyter.records import Scores
 from aljupyter.strategies import asking
 
 NEIGHBOURS = 3
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,10 @@ class Then:
         What scored the pool.
     scores : Scores or None
         Of the pool.
-    parts : mapping of str to array of shape (N,)
-        The terms of a composed score, by their definitions.
+    unscored : str
+        Why there are none.
+    round : int
+        How many rounds had been played.
     """
 
     labelled: Subset
@@ -48,7 +49,8 @@ class Then:
     is_current: bool
     strategy: str
     scores: Scores | None
-    parts: Mapping[str, np.ndarray] = field(default_factory=lambda: NOTHING)
+    unscored: str
+    round: int
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class PointReport:
         By whom: "the start", the oracle's name, "person"; empty for a point of the pool.
     labelled_in : int or None
         In which round; None for the start.
+    held_out : str
+        "test view" or "validation view", for a point that is never asked; empty for the others.
+    unscored : str
+        Why it has no score; empty where it has one, or cannot have one (labelled or held out).
     """
 
     index: int | None
@@ -108,6 +114,13 @@ class PointReport:
     label: Any = None
     labelled_by: str = ""
     labelled_in: int | None = None
+    held_out: str = ""
+    unscored: str = ""
+
+    @property
+    def can_be_labelled(self) -> bool:
+        """Whether it is a point of the pool, or a place."""
+        return self.label is None and not self.held_out
 
 
 def then(learner: ActiveLearner, round: int | None = None) -> Then:
@@ -125,13 +138,13 @@ def then(learner: ActiveLearner, round: int | None = None) -> Then:
         with contextlib.suppress(ModelError, NotFitted):  # it had none, or its kind cannot be stored
             model = past.model
         strategy = past.record.strategy
-        return Then(past.labelled, past.unlabelled, model, model is not None, strategy, past.scores)
+        unscored = "" if past.scores is not None else "the labels of this round were given without a query"
+        return Then(past.labelled, past.unlabelled, model, model is not None, strategy, past.scores, unscored, round)
     model = learner.model if learner.model.is_fitted else None
-    scores, parts = _scores(learner)
+    scores, unscored = _scores(learner)
     current = model is not None and learner.is_current
-    return Then(
-        data.labelled, data.unlabelled, model, current, "" if scores is None else scores.strategy, scores, parts
-    )
+    strategy = "" if scores is None else scores.strategy
+    return Then(data.labelled, data.unlabelled, model, current, strategy, scores, unscored, learner.round)
 
 
 def ask_point(
@@ -174,26 +187,26 @@ def ask_point(
         rank = 1 + int((~same & (values > score)).sum())
         tied = int(same.sum()) - (index is not None)
     label, by, labelled_in = (None, "", None) if index is None else _label(learner, moment, index)
+    held_out = "" if index is None else _held_out(learner, index)
+    is_asked = index is not None and label is None and not held_out
     return PointReport(
         index, MappingProxyType(dict(features)), posterior, moment.is_current, moment.strategy, score,
         MappingProxyType(parts), rank, tied, len(moment.unlabelled), _nearest(learner, moment, x, index),
-        label, by, labelled_in,
+        label, by, labelled_in, held_out, moment.unscored if is_asked else "",
     )  # fmt: skip
 
 
-def _scores(learner: ActiveLearner) -> tuple[Scores | None, Mapping[str, np.ndarray]]:
-    """Those of the present pool; none where that takes a fit, or the strategy cannot say."""
+def _scores(learner: ActiveLearner) -> tuple[Scores | None, str]:
+    """Those of the present pool, or why there are none: it takes a fit, or the strategy cannot say."""
     pool = learner.pool
-    if not len(pool) or (pool.model is None and learner.asks_model):
-        return None, NOTHING
+    if not len(pool):
+        return None, "the pool is empty"
+    if pool.model is None and learner.asks_model:
+        return None, "the model has not been fitted on the labels there are"
     try:
-        scores = asking.score(learner.strategy, pool)
-    except AlJupyterError:
-        return None, NOTHING
-    terms = {
-        name: values.detach().cpu().numpy() for name, values in pool.terms.items() if len(values) == len(scores.values)
-    }
-    return scores, MappingProxyType(terms)
+        return asking.score(learner.strategy, pool), ""
+    except AlJupyterError as error:
+        return None, str(error)
 
 
 def _score(
@@ -213,7 +226,9 @@ def _score(
     if not len(place):
         return None, {}
     position = int(place[0])
-    return float(moment.scores.values[position]), {name: float(v[position]) for name, v in moment.parts.items()}
+    terms = moment.scores.terms.items()
+    parts = {name: float(values_N[position]) for name, values_N in terms if not np.isnan(values_N[position])}
+    return float(moment.scores.values[position]), parts
 
 
 def _inputs(learner: ActiveLearner, x: Tensor) -> dict[str, float]:
@@ -236,6 +251,13 @@ def _nearest(learner: ActiveLearner, moment: Then, x: Tensor, index: int | None)
         Neighbour(int(labelled.indices[k]), as_given(label), float(distance_M[k]))
         for k, label in zip(order, labels, strict=True)
     )
+
+
+def _held_out(learner: ActiveLearner, index: int) -> str:
+    data = learner.data
+    if index in data.train.indices:
+        return ""
+    return "test view" if index in data.test.indices else "validation view"
 
 
 def _label(learner: ActiveLearner, moment: Then, index: int) -> tuple[Any, str, int | None]:

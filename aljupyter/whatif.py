@@ -11,14 +11,26 @@ import torch
 from torch import Tensor
 
 from aljupyter import informativeness
-from aljupyter.errors import AlreadyLabelled, InvalidLabel, ModelLacks, NotFitted, WrongShape
+from aljupyter.data.subset import Subset
+from aljupyter.errors import (
+    AlJupyterError,
+    AlreadyLabelled,
+    IndexOutOfPool,
+    InvalidLabel,
+    ModelLacks,
+    NotFitted,
+    WrongShape,
+)
 from aljupyter.inspection import Then, as_given, likeliest, then
 from aljupyter.learner import ActiveLearner
 from aljupyter.models.base import ModelManager
 from aljupyter.posterior import ClassPosterior, Posterior
-from aljupyter.records import in_number
+from aljupyter.records import Scores, in_number
+from aljupyter.strategies import asking
+from aljupyter.strategies.pool import Pool
 
 MOST_LABELS = 12  # classes that expected changes are computed over
+N_NEXT = 3  # points that would be asked next, in the sentence
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,9 @@ class WhatIf:
     sentence : str
     indices : array of shape (N,)
         Of that pool.
+    scores : Scores or None
+        Of that pool, by the strategy as if the point had that label; None where it cannot say. The label of a place
+        is known to the model alone, not to strategies that look at labelled points.
     """
 
     index: int | None
@@ -49,6 +64,7 @@ class WhatIf:
     uncertainty: tuple[float, float]
     sentence: str
     indices: np.ndarray
+    scores: Scores | None = None
 
 
 def what_if(
@@ -79,6 +95,8 @@ def what_if(
     ModelLacks
         If its kind cannot imagine labels.
     AlreadyLabelled
+    IndexOutOfPool
+        For a point of the test or validation view: it would no longer measure the model fairly.
     InvalidLabel
         For a label that is not one of the classes (or of a class that no labelled point has), or not a finite number.
     WrongShape
@@ -86,6 +104,8 @@ def what_if(
     """
     moment = then(learner) if moment is None else moment
     model, x = _model(moment), _inputs(learner, moment, index, x)
+    if not learner.data.n_classes and isinstance(label, bool | np.bool_):
+        raise InvalidLabel(f"A hypothetical value is a finite number, got {label!r}.")
     code = learner.data.encode([label])
     if not torch.isfinite(code.double()).all():
         raise InvalidLabel(f"A hypothetical value is a finite number, got {label!r}.")
@@ -95,8 +115,10 @@ def what_if(
     change_N = _change(before, after)
     uncertainty = _uncertainty(before), _uncertainty(after)
     given = as_given(learner.data.decode(code)[0])
+    scores, unscored = _scores(learner, moment, rest, imagined, index, code)
     sentence = _sentence(index, given, before, change_N, uncertainty, rest.indices)
-    return WhatIf(index, given, imagined, change_N, uncertainty, sentence, rest.indices)
+    sentence += unscored if scores is None else _ranking(moment.scores, scores)
+    return WhatIf(index, given, imagined, change_N, uncertainty, sentence, rest.indices, scores)
 
 
 def expected_change(
@@ -151,10 +173,42 @@ def _inputs(learner: ActiveLearner, moment: Then, index: int | None, x: Tensor |
         return x.reshape(-1)
     if index in moment.labelled.indices:
         raise AlreadyLabelled(f"Point {index} has a label already; a hypothetical one is for points that have none.")
+    if index not in moment.unlabelled.indices:
+        raise IndexOutOfPool(
+            f"Point {index} is held out to measure the model; a hypothetical label is for points of the pool."
+        )
     return learner.data.subset([index]).x[0].reshape(-1)
 
 
-def _rest(moment: Then, index: int | None) -> Any:
+def _scores(
+    learner: ActiveLearner, moment: Then, rest: Subset, imagined: ModelManager, index: int | None, code: Tensor
+) -> tuple[Scores | None, str]:
+    """Those of the rest of the pool after the label; none, and why, where the strategy cannot give them."""
+    if not len(rest):
+        return None, ""
+    labelled = moment.labelled
+    if index is not None:
+        labelled = labelled.joined(learner.data.subset([index]), code)
+    pool = Pool(rest, labelled, imagined, learner.seed, moment.round, raw=learner.data.raw)
+    if moment.round < learner.round and learner.strategy.doing(pool) != moment.strategy:
+        return None, f" That round was asked by {moment.strategy}, so it is not ranked anew."
+    try:
+        return asking.score(learner.strategy, pool), ""
+    except AlJupyterError as error:
+        return None, f" Not ranked anew: {error}"
+
+
+def _ranking(before: Scores | None, after: Scores) -> str:
+    """Who would be asked next, and where these stood before."""
+    best = []
+    for index in after.best(N_NEXT):
+        was = None if before is None else before.values[before.indices == index]
+        stood = "" if before is None else f" (before: rank {1 + int((before.values > was).sum())})"
+        best.append(f"point {index}{stood}")
+    return f" Asked next then: {', '.join(best)}." if best else ""
+
+
+def _rest(moment: Then, index: int | None) -> Subset:
     keep = np.flatnonzero(moment.unlabelled.indices != (-1 if index is None else index))
     return moment.unlabelled.part(keep)
 

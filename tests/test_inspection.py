@@ -8,6 +8,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
 import aljupyter as al
 from aljupyter import errors
+from aljupyter.informativeness import entropy
 from aljupyter.inspection import ask_point, then
 from aljupyter.posterior import ClassPosterior
 from aljupyter.whatif import expected_change, what_if
@@ -22,20 +23,23 @@ def classes(n=60, labelled=12, model=None, strategy=None):
     return al.ActiveLearner(data, model or al.GPClassifier(), strategy or al.strategies.Entropy(), seed=0)
 
 
-def values(n=60, labelled=12, strategy=None):
+def values(n=60, labelled=12, strategy=None, noise=0.01):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(n, 2))
     data = al.DataManager(x, np.sin(2 * x[:, 0]) + x[:, 1], test=0.25, labelled=labelled, seed=0)
-    return al.ActiveLearner(data, al.GPRegressor(noise=0.01), strategy or al.strategies.Variance(), seed=0)
+    return al.ActiveLearner(data, al.GPRegressor(noise=noise), strategy or al.strategies.Variance(), seed=0)
 
 
 @pytest.fixture
 def no_fit(monkeypatch):
-    """Counts fits from when it is switched on."""
+    """Counts fits of any model of that kind, one brought back from the past too, from when it is switched on."""
     fits = []
 
     def watch(learner):
-        monkeypatch.setattr(learner.model, "fit", lambda *args: fits.append(1))
+        kind = type(learner.model)
+        fit = kind.fit
+        monkeypatch.setattr(kind, "fit", lambda self, *args: fits.append(1) or fit(self, *args))
+        fits.clear()
         return fits
 
     return watch
@@ -100,7 +104,7 @@ def test_the_truth_of_the_pool_is_not_told():
 
 
 def test_a_round_of_the_past_is_asked_as_it_was(no_fit):
-    learner = classes()
+    learner = classes(strategy=al.strategies.Strategy(al.strategies.Entropy() + 0.1 * al.strategies.Margin()))
     learner.run(3, progress=False)
     learner.fit()
     record, fits = learner.history[1], no_fit(learner)
@@ -109,6 +113,8 @@ def test_a_round_of_the_past_is_asked_as_it_was(no_fit):
     assert report.rank == 1 and report.score == record.scores[0] and report.n_pool == len(record.pool.values)
     assert report.label is None  # it was not known then
     torch.testing.assert_close(report.posterior.mean_N_C, record.predicted.mean_N_C)
+    assert list(report.parts) == ["Entropy()", "Margin()"]
+    assert report.parts["Entropy()"] + 0.1 * report.parts["Margin()"] == pytest.approx(report.score)
     assert ask_point(learner, int(record.indices[0])).labelled_in == 1
     assert not fits
     with pytest.raises(errors.UnknownRound):
@@ -141,6 +147,51 @@ def test_before_the_first_fit_and_with_an_older_model(no_fit):
     fits = no_fit(learner)
     report = ask_point(learner, int(learner.data.unlabelled.indices[0]))
     assert report.posterior is not None and not report.is_current and report.score is None and not fits
+
+
+def test_a_point_that_is_held_out_is_never_asked():
+    learner = classes()
+    learner.fit()
+    index = int(learner.data.test.indices[0])
+    report = ask_point(learner, index)
+    assert (report.held_out, report.score, report.rank, report.unscored) == ("test view", None, None, "")
+    assert not report.can_be_labelled and report.posterior is not None and report.label is None
+    with pytest.raises(errors.IndexOutOfPool, match=f"Point {index} is held out"):
+        what_if(learner, "yes", index)
+    with pytest.raises(errors.IndexOutOfPool):
+        expected_change(learner, index)
+    pool = ask_point(learner, int(learner.data.unlabelled.indices[0]))
+    assert pool.held_out == "" and pool.can_be_labelled and ask_point(learner, x=torch.zeros(2)).can_be_labelled
+    assert not ask_point(learner, int(learner.data.labelled.indices[0])).can_be_labelled
+
+
+def test_it_says_why_a_point_has_no_score():
+    learner = classes()
+    index = int(learner.data.unlabelled.indices[0])
+    assert "has not been fitted" in ask_point(learner, index).unscored
+    learner.fit()
+    assert ask_point(learner, index).unscored == ""
+    learner.strategy = al.strategies.BADGE().within(candidates=[int(learner.data.labelled.indices[0])])
+    report = ask_point(learner, index)
+    assert report.score is None and "none is a candidate" in report.unscored
+    learner.label([index], ["yes"])
+    other = int(learner.data.unlabelled.indices[0])
+    assert "given without a query" in ask_point(learner, other, moment=then(learner, 0)).unscored
+
+
+def test_parts_and_places_keep_to_the_strategy_of_the_moment():
+    learner = classes(strategy=al.strategies.Entropy())
+    learner.step()
+    learner.fit()
+    learner.strategy = al.strategies.Margin()
+    x = learner.data.unlabelled.x[0]
+    assert ask_point(learner, x=x).score is not None
+    assert ask_point(learner, x=x, moment=then(learner, 0)).score is None  # entropies then, and margins now
+    few = [int(i) for i in learner.data.unlabelled.indices[:4]]
+    learner.strategy = al.strategies.Strategy(al.strategies.Entropy() * al.strategies.Margin()).within(candidates=few)
+    assert list(ask_point(learner, few[2]).parts) == ["Entropy()", "Margin()"]
+    outside = ask_point(learner, int(learner.data.unlabelled.indices[9]))
+    assert outside.score == -np.inf and outside.parts == {}
 
 
 # --- what if --------------------------------------------------------------------------------------------------------
@@ -199,8 +250,9 @@ def test_an_imagined_class_moves_predictions_towards_it():
     assert expected_change(learner, index) == pytest.approx(by_hand)
 
 
-def test_the_expected_change_of_a_value_is_that_of_many_draws():
-    learner = values()
+@pytest.mark.parametrize("noise", [0.01, 0.5])
+def test_the_expected_change_of_a_value_is_that_of_many_draws(noise):
+    learner = values(noise=noise)
     learner.fit()
     index = int(learner.query(1).indices[0])
     at = learner.model.posterior(learner.data.subset([index]))
@@ -208,6 +260,41 @@ def test_the_expected_change_of_a_value_is_that_of_many_draws():
     draws = np.random.default_rng(0).normal(float(at.mean_N[0]), deviation, 400)
     changes = [what_if(learner, value, index).change_N.mean() for value in draws]
     assert expected_change(learner, index) == pytest.approx(np.mean(changes), rel=0.1)
+
+
+def test_the_ranking_after_a_label_is_that_of_the_imagined_model():
+    learner = classes()
+    learner.run(2, progress=False)
+    learner.fit()
+    index = int(learner.query(1).indices[0])
+    imagined = what_if(learner, "yes", index)
+    entropies = entropy(imagined.model.posterior(learner.data.pool(imagined.indices))).numpy()
+    np.testing.assert_allclose(imagined.scores.values, entropies)
+    before = learner.score()
+    best = imagined.scores.best(3)
+    ranks = [1 + int((before.values > before.values[before.indices == i]).sum()) for i in best]
+    said = ", ".join(f"point {i} (before: rank {rank})" for i, rank in zip(best, ranks, strict=True))
+    assert imagined.sentence.endswith(f" Asked next then: {said}.")
+    # strategies that look at the labelled points see the new one
+    learner.strategy = al.strategies.GSx()
+    learner.fit()
+    told = what_if(learner, "yes", index)
+    rest, labelled = (
+        learner.data.pool(told.indices).x,
+        torch.cat([learner.data.labelled.x, learner.data.subset([index]).x]),
+    )
+    np.testing.assert_allclose(told.scores.values, torch.cdist(rest, labelled).min(1).values, rtol=1e-6)
+    # a round of another strategy is not ranked by the one there is now
+    past = what_if(learner, "yes", int(learner.history[0].indices[0]), moment=then(learner, 0))
+    assert past.scores is None and past.sentence.endswith(
+        "That round was asked by Entropy(), so it is not ranked anew."
+    )
+    learner.strategy = al.strategies.Entropy()
+    past = what_if(learner, "yes", int(learner.history[0].indices[0]), moment=then(learner, 0))
+    assert len(past.scores) == len(past.indices) == len(learner.history[0].pool) - 1
+    learner.strategy = al.strategies.Entropy().within(candidates=[index])
+    alone = what_if(learner, "yes", index)
+    assert alone.scores is None and "Not ranked anew: " in alone.sentence
 
 
 def test_nothing_is_changed_by_imagining():
@@ -237,7 +324,7 @@ def test_what_cannot_be_imagined_is_refused():
         what_if(learner, "yes")
     numbers = values()
     numbers.fit()
-    for value in (np.nan, np.inf):
+    for value in (np.nan, np.inf, True, np.bool_(False)):
         with pytest.raises(errors.InvalidLabel):
             what_if(numbers, value, int(numbers.data.unlabelled.indices[0]))
     plain = classes(model=NearestMean())

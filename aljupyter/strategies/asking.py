@@ -72,10 +72,7 @@ def score(strategy: Strategy, pool: Pool, n: int = 1) -> Scores:
         If they are not one number a point.
     """
     part, _ = _part(strategy, pool, n)
-    values = _scores(strategy, part)
-    if part is not pool:
-        values = _spread(values, pool, part)
-    return Scores(pool.unlabelled.indices, frozen_array(values), strategy.doing(pool))
+    return _told(strategy, pool, part, _scores(strategy, part))
 
 
 def choose(strategy: Strategy, pool: Pool, n: int, scores: Scores | None = None) -> Query:
@@ -107,8 +104,7 @@ def choose(strategy: Strategy, pool: Pool, n: int, scores: Scores | None = None)
         chosen = Chosen(np.asarray(chosen))
     _check_chosen(strategy, part, n, chosen.positions)
     if scores is None:
-        values = known if part is pool else _spread(known, pool, part)
-        scores = Scores(pool.unlabelled.indices, frozen_array(values), strategy.doing(pool))
+        scores = _told(strategy, pool, part, known)
     indices = part.unlabelled.indices[chosen.positions]
     why = {
         **{name: frozen_array(values) for name, values in chosen.why.items()},
@@ -151,8 +147,21 @@ def _places(pool: Pool, part: Pool) -> NDArray[np.int64]:
     return np.searchsorted(pool.unlabelled.indices, part.unlabelled.indices)
 
 
-def _spread(values: NDArray[np.float64], pool: Pool, part: Pool) -> NDArray[np.float64]:
-    spread_N = np.full(len(pool), -np.inf)
+def _told(strategy: Strategy, pool: Pool, part: Pool, values: NDArray[np.float64]) -> Scores:
+    """Scores of the whole pool, from those of the part that was looked at."""
+    terms = {
+        name: _spread(term.numpy(), pool, part, np.nan) for name, term in part.terms.items() if len(term) == len(part)
+    }
+    return Scores(
+        pool.unlabelled.indices, frozen_array(_spread(values, pool, part, -np.inf)), strategy.doing(pool),
+        MappingProxyType({name: frozen_array(term_N) for name, term_N in terms.items()}),
+    )  # fmt: skip
+
+
+def _spread(values: NDArray[Any], pool: Pool, part: Pool, elsewhere: float) -> NDArray[Any]:
+    if part is pool:
+        return values
+    spread_N = np.full(len(pool), elsewhere)
     spread_N[_places(pool, part)] = values
     return spread_N
 

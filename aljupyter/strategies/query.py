@@ -36,18 +36,22 @@ class Scores:
     values : array of shape (N,)
         Higher is asked first. Minus infinity where a point is not a candidate.
     strategy : str
+    terms : mapping of str to array of shape (N,)
+        Those of a composed score, by their definitions; NaN where a point is not a candidate.
     """
 
     indices: np.ndarray
     values: np.ndarray
     strategy: str
+    terms: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def best(self, k: int = 5) -> list[int]:
-        """Indices of the k highest scores."""
-        return self.indices[np.argsort(-self.values, kind="stable")[:k]].tolist()
+        """Indices of the k highest scores, of candidates only."""
+        order = np.argsort(-self.values, kind="stable")[:k]
+        return self.indices[order[self.values[order] > -np.inf]].tolist()
 
     def to_frame(self) -> pd.DataFrame:
         """One row a point, highest score first: columns ``index`` and ``score``."""

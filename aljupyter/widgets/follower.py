@@ -11,6 +11,7 @@ import numpy as np
 from aljupyter.control import Control
 from aljupyter.errors import LearnerBusyError, NoLabels, OneClassOnly, RoundCancelled, UnknownRound
 from aljupyter.models.base import ModelManager
+from aljupyter.records import Scores
 from aljupyter.widgets import moments
 from aljupyter.widgets.frames import NO_POINTS, Against
 from aljupyter.widgets.screen import Look, Screen
@@ -70,11 +71,15 @@ class Follower:
             self.pinned = shown if pinned else None
             self.show(self.at)
 
-    def imagine(self, model: ModelManager, message: str) -> None:
-        """Show the moment as it would be by another model, until :meth:`show` or the next round."""
+    def imagine(self, model: ModelManager, message: str, scores: Scores | None) -> None:
+        """Show the moment as it would be by another model, until :meth:`show` or the next round.
+
+        Those whom the strategy would ask next take the place of those whom it asks now.
+        """
         with self._lock:
             look = self.look
-            imagined = replace(look.moment, model=model, is_current=False)
+            candidates = NO_POINTS if scores is None else np.array(scores.best(self.batch), dtype=np.int64)
+            imagined = replace(look.moment, model=model, is_current=False, candidates=candidates)
             self.screen.look(replace(look, moment=imagined, message=message, key=None))
 
     @property

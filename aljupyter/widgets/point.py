@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import re
 from collections.abc import Callable, Sequence
@@ -126,8 +127,8 @@ class PointView:
         self.say("")
         if self.choice is not None and self.classes is None and isinstance(report.posterior, RegressionPosterior):
             self.choice.value = float(f"{float(report.posterior.mean_N[0]):.4g}")
-        in_pool = report.label is None
-        self._allow(in_pool and report.posterior is not None, in_pool and report.index is not None and can_label)
+        is_open = report.can_be_labelled
+        self._allow(is_open and report.posterior is not None, is_open and report.index is not None and can_label)
 
     def say(self, sentence: str, error: bool = False) -> None:
         """The sentence of a hypothetical label; read aloud by screen readers."""
@@ -172,7 +173,7 @@ def _about(report: PointReport, classes: Sequence[Any] | None, moment: str) -> s
     faint = f'style="color:{theme.FAINT_TEXT}"'
     lines = [f"<div><b>{title}</b> <span {faint}>{escape(_standing(report))}{escape(moment)}</span></div>"]
     lines.append(_prediction(report, classes))
-    if report.score is not None:
+    if report.score is not None and report.score > -math.inf:
         parts = ", ".join(f"{escape(name)} {theme.number(value)}" for name, value in report.parts.items())
         more = f" ({parts})" if parts else ""
         lines.append(f"<div>{escape(report.strategy)}: {theme.number(report.score)}{more}</div>")
@@ -190,8 +191,13 @@ def _standing(report: PointReport) -> str:
         when = "" if report.labelled_in is None else f" in round {report.labelled_in}"
         by = "at the start" if report.labelled_by == "the start" else f"by {report.labelled_by}{when}"
         return f"labelled {_plain(report.label)} {by}"
+    if report.held_out:
+        return f"of the {report.held_out}: held out to measure the model, never asked"
     if report.rank is None:
-        return "not scored" if report.index is not None else ""
+        why = f": {report.unscored.rstrip('.')}" if report.unscored else ""
+        return f"not scored{why}" if report.index is not None else ""
+    if report.score == -math.inf:
+        return "in the pool, but not among the candidates"
     tied = f", with {in_number(report.tied, 'other')} of the same score" if report.tied else ""
     would = "would be " if report.index is None else ""
     return f"{would}rank {report.rank} of {report.n_pool}{tied}"

@@ -98,7 +98,7 @@ class Questions:
         except AlJupyterError as error:
             self.view.say(str(error), error=True)
             return
-        self._follower.imagine(imagined.model, f"as if {_named(subject)} were {imagined.label}")
+        self._follower.imagine(imagined.model, f"as if {_named(subject)} were {imagined.label}", imagined.scores)
         self.view.say(imagined.sentence + expected)
 
     def label(self, label: Any) -> None:

@@ -189,6 +189,88 @@ def test_names_and_values_are_never_markup(explore):
         assert "<script" not in html and "<img" not in html
 
 
+def test_class_names_are_never_markup(explore):
+    evil = "<script>window.hacked = 1</script>"
+    x = np.random.default_rng(3).normal(size=(60, 2))
+    data = al.DataManager(x, np.array(["no", evil])[(x[:, 0] > 0).astype(int)], test=0.25, labelled=10, seed=0)
+    explorer = explore(al.ActiveLearner(data, strategy=al.strategies.Entropy(), seed=0))
+    view = explorer._questions.view
+    for index in (data.unlabelled.indices[0], data.labelled.indices[0], data.labelled.indices[1]):
+        explorer.ask(int(index))
+        assert "<script>" in point(explorer) and "<script" not in view.about.value
+    explorer.ask(int(data.unlabelled.indices[0]))
+    for button in view._buttons:
+        button.click()
+        assert "were" in view.sentence.value and "<script" not in view.sentence.value
+
+
+def test_a_held_out_point_can_be_looked_at_and_no_more(explore):
+    explorer = explore(gp_learner())
+    view = explorer._questions.view
+    explorer.ask(int(explorer.learner.data.test.indices[0]))
+    assert "of the test view: held out to measure the model, never asked" in point(explorer)
+    assert view.label.disabled and all(button.disabled for button in view._buttons)
+    explorer.ask(int(explorer.learner.data.unlabelled.indices[0]))
+    assert not view.label.disabled and not any(button.disabled for button in view._buttons)
+
+
+def test_the_panel_says_why_a_point_is_not_scored(explore):
+    explorer = explore(gp_learner())
+    explorer.learner.strategy = al.strategies.Entropy().within(
+        candidates=[int(explorer.learner.data.labelled.indices[0])]
+    )
+    explorer.ask(int(explorer.learner.data.unlabelled.indices[0]))
+    assert "not scored: " in point(explorer)
+    few = explorer.learner.data.unlabelled.indices[:3].tolist()
+    explorer.learner.strategy = al.strategies.Entropy().within(candidates=few)
+    explorer.ask(int(explorer.learner.data.unlabelled.indices[5]))
+    assert "not among the candidates" in point(explorer) and "inf" not in point(explorer)
+
+
+def test_the_candidates_of_an_imagined_label_are_marked(explore):
+    explorer = explore(gp_learner())
+    index = int(explorer.learner.query(1).indices[0])
+    marks = explorer._screen.heatmap.points
+    before = [marks.candidates.x[0], marks.candidates.y[0]]
+    explorer.ask(index)
+    explorer._questions.view._buttons[1].click()
+    after = [marks.candidates.x[0], marks.candidates.y[0]]
+    assert after != before and "Asked next then: point " in point(explorer)
+    explorer._questions.view.reset.click()
+    assert [marks.candidates.x[0], marks.candidates.y[0]] == before
+
+
+def test_many_features_and_many_classes_are_folded(explore):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(80, 12)), np.arange(80) % 10
+    x[:, 0] += 3 * y
+    data = al.DataManager(x, y, test=0.25, labelled=20, seed=0)
+    explorer = explore(al.ActiveLearner(data, strategy=al.strategies.Entropy(), seed=0))
+    explorer.ask(int(data.unlabelled.indices[0]))
+    view = explorer._questions.view
+    assert "<details><summary>all 12 features</summary>" in view.about.value
+    assert view.about.value.count("<td") >= 24  # each of them is there
+    assert len(view.choice.options) == 10 and len(view._buttons) == 1
+    view.choice.value = 7
+    view._buttons[0].click()
+    assert f"were {data.classes[7]}:" in point(explorer)
+
+
+def test_the_interval_of_labels_knows_the_noise(explore):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(60, 2))
+    data = al.DataManager(x, x[:, 0] + rng.normal(0, 2, 60), test=0.25, labelled=20, seed=0)
+    learner = al.ActiveLearner(data, al.GPRegressor(noise=4.0), al.strategies.Variance(), seed=0)
+    explorer = explore(learner)
+    index = int(data.unlabelled.indices[0])
+    explorer.ask(index)
+    at = learner.model.posterior(data.subset([index]))
+    half = 1.96 * float((at.variance_N + at.noise_N).sqrt()[0])
+    low, high = float(at.mean_N[0]) - half, float(at.mean_N[0]) + half
+    assert float(at.noise_N[0]) == pytest.approx(4.0)
+    assert f"95% of labels from {theme.number(low)} to {theme.number(high)}" in point(explorer)
+
+
 def test_the_panel_leaves_nothing_behind():
     widgets = set(open_widgets)
     explorer = al.Explorer(gp_learner(), grid=8, synchronous=True, show=lambda index, row: np.eye(8) * index)
