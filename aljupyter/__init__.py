@@ -16,7 +16,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aljupyter import data, datasets, errors, informativeness, models, oracles, posterior, strategies, widgets
+    from aljupyter import (
+        data,
+        datasets,
+        errors,
+        informativeness,
+        models,
+        oracles,
+        posterior,
+        stopping,
+        strategies,
+        widgets,
+    )
     from aljupyter.data import DataManager
     from aljupyter.learner import ActiveLearner
     from aljupyter.models import GPClassifier, GPRegressor
@@ -40,6 +51,7 @@ __all__ = [
     "models",
     "oracles",
     "posterior",
+    "stopping",
     "strategies",
     "widgets",
 ]

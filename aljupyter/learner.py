@@ -24,8 +24,10 @@ from aljupyter.models.base import ModelManager
 from aljupyter.oracles import DatasetOracle, Oracle, ask
 from aljupyter.performance import Measurer
 from aljupyter.records import Event, Fitted, History, Query, RoundRecord, Scores, frozen_array, in_number, in_words
-from aljupyter.sizes import BatchSizes, check_size, schedule
+from aljupyter.runs import Played, play
+from aljupyter.sizes import BatchSizes, check_size
 from aljupyter.standing import Standing
+from aljupyter.stopping import as_rules
 from aljupyter.strategies import Measure, Pool, Strategy, as_strategy, asking, default
 
 if TYPE_CHECKING:
@@ -217,7 +219,7 @@ class ActiveLearner(Standing):
                 control.check()
 
             control.progress(0.0, f"round {self.round}: fitting on {in_number(self.n_labels, 'label')}")
-            if self.asks_model or self._can_fit():
+            if self.asks_model or self.can_fit:
                 self.fit(control)
             lap("fit", 0.7, f"round {self.round}: scoring {in_number(len(self.data.unlabelled), 'point')}")
             pool, scores = self._score(control, n)
@@ -234,8 +236,9 @@ class ActiveLearner(Standing):
         n: BatchSizes = 1,
         control: Control | None = None,
         progress: bool = True,
-    ) -> list[RoundRecord]:
-        """Several rounds. Ends early when the pool is empty; a last batch may be smaller.
+        until: Any = None,
+    ) -> Played:
+        """Several rounds. Ends early when the pool is empty or a stop rule says so; a last batch may be smaller.
 
         Parameters
         ----------
@@ -246,26 +249,20 @@ class ActiveLearner(Standing):
         control : Control, optional
         progress : bool
             Whether to show a bar, once a second has passed.
+        until : StopRule or callable, or several, optional
+            Such as ``stopping.Budget(60)`` or ``lambda learner: learner.metrics["accuracy"] > 0.9``. Asked before each
+            query, of the model fitted on the labels by then; the first that holds ends the run.
+
+        Returns
+        -------
+        list of RoundRecord
+            Whose ``stopped`` says why a rule ended it.
 
         Raises
         ------
         As :meth:`step`. Rounds that were finished stay.
         """
-        from tqdm.auto import tqdm
-
-        control = control or Control()
-        rounds, size_of = schedule(rounds, n, len(self.data.unlabelled))
-        records: list[RoundRecord] = []
-        with self.turn, tqdm(total=rounds, unit="round", delay=1, disable=not progress) as bar:
-            for k in range(rounds):
-                left = len(self.data.unlabelled)
-                if left == 0:
-                    break
-                control.check()
-                records.append(self.step(min(size_of(k, self.round), left), control.part(k, rounds)))
-                bar.update()
-            control.progress(1.0, f"{in_number(len(records), 'round')} done")
-        return records
+        return play(self, rounds, n, as_rules(until), control or Control(), progress)
 
     def undo(self) -> RoundRecord:
         """Take the last round back: its labels return to the pool, the model to what it was before them.
@@ -304,7 +301,7 @@ class ActiveLearner(Standing):
         import pandas as pd
 
         rows = [{"n_labels": record.n_labels, **record.metrics} for record in self._history if record.metrics]
-        if self._can_fit():
+        if self.can_fit:
             fitted = self.fit()
             rows.append({"n_labels": fitted.n_labels, **fitted.metrics})
         return pd.DataFrame(rows, columns=["n_labels", *self.metric_names])

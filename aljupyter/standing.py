@@ -136,7 +136,9 @@ class Standing:
         labelled = self.data.labelled
         return labelled.indices.tobytes(), labelled.y.numpy().tobytes()
 
-    def _can_fit(self) -> bool:
+    @property
+    def can_fit(self) -> bool:
+        """Whether there are labels to fit a model to: of two classes, in classification."""
         labelled = self.data.labelled
         if self.data.task == "classification":
             return len(labelled) > 0 and len(labelled.y.unique()) > 1
@@ -150,7 +152,7 @@ class Standing:
                 "(`DataManager(..., labelled=10)`), give some (`learner.label(indices, labels)`), or let a "
                 "model-free strategy ask for the first ones: `learner.strategy = al.strategies.Random()`."
             )
-        if not self._can_fit():
+        if not self.can_fit:
             (only,) = self.data.decode(self.data.labelled.y[:1]).tolist()
             raise OneClassOnly(
                 f"Labels of two classes at least are needed to fit, got one class only: all {self.n_labels} are "

@@ -218,6 +218,11 @@ def _text(value: object) -> str:
 class UpperConfidenceBound(Strategy):
     """Greedy mean plus `weight` standard deviations (Auer 2002; the paper's Appendix A.1).
 
+    Parameters
+    ----------
+    weight : float
+        Of the standard deviation, at least 0: the larger, the more is explored.
+
     Raises
     ------
     InvalidParameter
@@ -225,7 +230,8 @@ class UpperConfidenceBound(Strategy):
     """
 
     def __init__(self, weight: float = 1.0):
-        super().__init__(score=Greedy() + check_weight(weight) * StandardDeviation())
+        self.weight = check_weight(weight)
+        super().__init__(score=Greedy() + self.weight * StandardDeviation())
 
     def _definition(self) -> str:
         return repr(self.measure)
