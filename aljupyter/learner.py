@@ -100,6 +100,7 @@ class ActiveLearner(Standing):
     def model(self, model: Any) -> None:
         with self.turn:
             self._model = as_manager(model, self.data.task)
+            self._kind = self._model.clone()
             self._fitted_on = self._ceiling = None
             self._observers.tell("model")
 
@@ -316,13 +317,14 @@ class ActiveLearner(Standing):
     # --- how --------------------------------------------------------------------------------------------------------
 
     def _load(self, record: RoundRecord) -> bool:
-        """Bring back the model of a round, where it is stored, of this kind, and of the labels there are now."""
+        """Bring back the model of a round, where it is stored, is the present one, and of the labels there are now."""
         labelled = self.data.labelled
-        if record.model_state is None or not np.array_equal(labelled.indices, record.labelled_before):
+        is_same = record.model is self._kind  # not where another was put in its place since
+        if record.model_state is None or not (is_same and np.array_equal(labelled.indices, record.labelled_before)):
             return False
         try:
             self.model.load(record.model_state, labelled)
-        except ModelError:  # of another model, which was put in its place since
+        except ModelError:
             return False
         self._fitted = Fitted(record.round, record.n_labels, record.metrics, record.measured_on)
         self._fitted_on = self._labels_key()
@@ -377,6 +379,7 @@ class ActiveLearner(Standing):
                 seed=self.seed,
                 timings=MappingProxyType(dict(timings)),
                 model_state=self.model.state() if current else None,
+                model=self._kind,
             )
             self._history = History((*self._history, record), self.metric_names)
             self._events += (Event("label", record.round, tuple(record.indices.tolist()), tuple(given.tolist()), by),)

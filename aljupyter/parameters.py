@@ -65,7 +65,7 @@ class Parameter:
             number = float(text)
         except ValueError:
             number = math.nan
-        if self.kind == "whole" and number == math.floor(number) and math.isfinite(number):
+        if self.kind == "whole" and number.is_integer():
             return int(number)
         if self.kind == "number" and not math.isnan(number):
             return number

@@ -19,12 +19,14 @@ class Past:
     Attributes
     ----------
     record : RoundRecord
+    kind : ModelManager
+        The model of that round without what it learned. The learner may have another by now.
     """
 
     def __init__(self, record: RoundRecord, data: DataManager, model: ModelManager):
         self.record = record
         self._data = data
-        self._like = model
+        self.kind = record.model or model
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -60,7 +62,7 @@ class Past:
                 f"No model is stored for round {self.record.round}: it had none (labels given before the first fit), "
                 f"or its kind cannot be stored. Scores, labels and metrics of the round are still here."
             )
-        model = self._like.clone()
+        model = self.kind.clone()
         model.load(state, self.labelled)
         return model
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from torch import Tensor
 
-from aljupyter.models.base import State
+from aljupyter.models.base import ModelManager, State
 from aljupyter.posterior import Posterior
 from aljupyter.strategies.query import Query, Scores, frozen_array, in_number
 
@@ -78,6 +78,8 @@ class RoundRecord:
         Seconds spent on fit, score, select and label.
     model_state : dict or None
         What :meth:`ModelManager.state` gave.
+    model : ModelManager or None
+        Of the model's kind and parameters, not fitted: what the state belongs to.
     """
 
     round: int
@@ -96,6 +98,7 @@ class RoundRecord:
     seed: int = 0
     timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     model_state: State | None = field(default=None, repr=False)
+    model: ModelManager | None = field(default=None, repr=False)
 
     @property
     def n_labels(self) -> int:

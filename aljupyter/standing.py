@@ -28,7 +28,7 @@ class Standing:
 
     def __init__(self, data: DataManager, model: ModelManager, measure: Measurer):
         self.data = data
-        self._model = model
+        self._model, self._kind = model, model.clone()
         self.turn = Turn()
         self._measure = measure
         self._history = History((), measure.names)
@@ -42,6 +42,11 @@ class Standing:
     def model(self) -> ModelManager:
         """The model that is fitted."""
         return self._model
+
+    @property
+    def kind(self) -> ModelManager:
+        """The model without what it learned; another object once another model was put in its place."""
+        return self._kind
 
     @property
     def history(self) -> History:

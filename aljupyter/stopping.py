@@ -176,8 +176,11 @@ class PredictionsSettled(StopRule):
     def _predictions(self, learner: Standing, k: int) -> Tensor | None:
         """What the model before query k says; that of the present for the round to come. Remembered by its labels."""
         present = k == len(learner.history)
-        labelled = learner.data.labelled if present else learner.at(k).labelled
-        key = labelled.indices.tobytes(), labelled.y.numpy().tobytes(), repr(learner.model)
+        labelled, kind = learner.data.labelled, learner.kind
+        if not present:
+            then = learner.at(k)
+            labelled, kind = then.labelled, then.kind
+        key = labelled.indices.tobytes(), labelled.y.numpy().tobytes(), kind
         if key not in self._known:
             model = learner.model if present else _model_of(learner, k)
             if model is None:

@@ -483,6 +483,18 @@ def test_another_model_is_adapted_and_starts_afresh(learner):
         learner.model = al.GPRegressor()
 
 
+def test_rounds_played_with_another_model_keep_theirs(learner):
+    learner.run(rounds=2)
+    learner.fit()
+    before = learner.at(1).model.posterior(learner.data.test).mean_N_C
+    kind = learner.kind
+    learner.model = al.GPClassifier(optimizer=None)
+    assert learner.kind is not kind
+    learner.step()
+    assert torch.equal(learner.at(1).model.posterior(learner.data.test).mean_N_C, before)
+    assert learner.at(2).kind is learner.kind
+
+
 def test_the_table_has_the_columns_of_the_task_before_any_fit(regression, learner):
     assert {"mse", "rmse", "r2", "hit_ratio"} <= set(regression.history.to_frame().columns)
     x, y = blobs()

@@ -45,7 +45,8 @@ def test_a_change_makes_a_new_one_and_keeps_the_restrictions():
     old = s.get("ucb").within(forbidden=[3], max_candidates=50)
     new = changed(old, {"strategy.weight": 2.5})
     assert (old.weight, new.weight) == (1.0, 2.5)
-    assert new.restrictions == old.restrictions
+    assert new.restrictions.forbidden.tolist() == [3]
+    assert new.restrictions.max_candidates == 50
 
 
 def test_choices_are_those_documented():

@@ -85,6 +85,7 @@ class TypiClust(FeatureStrategy):
     n_neighbours : int
         Typical is who is near to so many of its neighbours in the cluster.
     max_clusters : int
+        With many labels there are no more clusters than this.
     embedding, max_candidates
         See :class:`FeatureStrategy`.
 

@@ -97,7 +97,7 @@ class Follower:
     def _past(self, at: int, present: Look) -> Look:
         moment = moments.past(self.learner, at)
         message = "" if moment.model is not None else "No model of this round is stored."
-        return Look(moment, message, present.moment, at, moments.key_of(moment.labelled, self.learner.model))
+        return Look(moment, message, present.moment, at, moments.key_of(moment.labelled, self.learner.at(at).kind))
 
     def refresh(self, control: Control | None = None, patience: float = 0.0) -> None:
         """Draw the learner as it is; where a control is given, its model is fitted first.
@@ -129,13 +129,16 @@ class Follower:
         learner = self.learner
         model, message = self._model(control)
         # two events of one round, or a fit that another Explorer asked for, need one picture
-        shown = (learner.history, learner.n_labels, learner.is_current, learner.strategy, self.batch, self.screen.plane)
+        shown = (
+            learner.history, learner.n_labels, learner.is_current, learner.strategy, learner.kind, self.batch,
+            self.screen.plane,
+        )  # fmt: skip
         if shown == self._shown and self.problem is None:
             self.stale = False
             return
         moment = moments.present(learner, model, self._candidates())
         with self._lock:
-            key = moments.key_of(moment.labelled, learner.model) if moment.is_current else None
+            key = moments.key_of(moment.labelled, learner.kind) if moment.is_current else None
             self._present = Look(moment, message, moment, key=key)
             if self.at is not None and self.at >= len(learner.history):  # that round was taken back
                 self.at = None

@@ -53,6 +53,6 @@ def past(learner: ActiveLearner, k: int) -> Moment:
     )
 
 
-def key_of(labelled: Subset, model: ModelManager) -> Hashable:
-    """What a model of this kind, fitted on these labels in this order, is remembered by."""
-    return labelled.indices.tobytes(), labelled.y.numpy().tobytes(), repr(model)
+def key_of(labelled: Subset, kind: ModelManager) -> Hashable:
+    """What a model of this kind (one object for one choice of its parameters) and these labels is remembered by."""
+    return labelled.indices.tobytes(), labelled.y.numpy().tobytes(), kind
