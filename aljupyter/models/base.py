@@ -7,7 +7,7 @@ say a posterior about points, give its state away and take it back. It knows not
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -77,6 +77,37 @@ class ModelManager(ABC):
     @abstractmethod
     def estimator_(self) -> Any:
         """The fitted model itself."""
+
+    @property
+    def estimator(self) -> Any:
+        """What is fitted a copy of: the parameters that a person gave; None for a model without such."""
+        return None
+
+    def hyperparameters(self, features: Sequence[str] = ()) -> dict[str, float]:
+        """What was learned, in a few plain numbers by name; empty for a model that has no such numbers.
+
+        Parameters
+        ----------
+        features : sequence of str, optional
+            Names of the inputs, for those that have a number each.
+
+        Raises
+        ------
+        NotFitted
+        """
+        return {}
+
+    def held_at(self, values: Mapping[str, float], features: Sequence[str] = ()) -> ModelManager:
+        """A model of this kind, not fitted, whose hyperparameters stay where they are, but for those given.
+
+        Raises
+        ------
+        NotFitted
+        ModelLacks
+            For a model that has none.
+        InvalidParameter
+        """
+        raise ModelLacks(f"{self!r} has no hyperparameters that could be held.")
 
     def leave_one_out(self) -> Posterior | None:
         """Prediction for each labelled point by the model without it, in labelling order; None if that is a refit."""

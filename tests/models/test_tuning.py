@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
+from gpytorch.kernels import MaternKernel, PeriodicKernel, RBFKernel, ScaleKernel
 
 import aljupyter as al
 from aljupyter.errors import InvalidParameter, ModelLacks, NotFitted
+from aljupyter.models import ModelManager, as_manager
 from aljupyter.models.gp.tuning import LENGTH, NOISE, SIGNAL, fixed_at, hyperparameters
 
 
@@ -78,13 +79,54 @@ def test_a_name_that_there_is_not_is_refused_with_those_that_there_are():
         fixed_at(fitted, {NOISE: 1.0})
 
 
-def test_other_kernels_have_no_names():
-    from gpytorch.kernels import MaternKernel
+def matern():
+    return ScaleKernel(MaternKernel(nu=1.5))
 
+
+def seasonal():
+    return ScaleKernel(RBFKernel()) + ScaleKernel(PeriodicKernel())
+
+
+@pytest.mark.parametrize("kernel", [matern, seasonal])
+def test_any_kernel_has_names_and_can_be_kept(kernel):
     X, y = points("regression")
-    fitted = al.GPRegressor(MaternKernel(nu=1.5).to(torch.float64)).fit(X, y)
-    with pytest.raises(ModelLacks, match="Matern"):
-        hyperparameters(fitted)
+    fitted = al.GPRegressor(kernel()).fit(X, y)
+    found = hyperparameters(fitted)
+    assert len(found) == len(fitted.theta_)
+    kept = fixed_at(fitted, {}).fit(X, y)
+    assert hyperparameters(kept) == pytest.approx(found)
+    np.testing.assert_allclose(kept.moments(X + 0.1)[0], fitted.moments(X + 0.1)[0], rtol=1e-5)
+
+
+def test_parameters_of_the_same_name_say_of_which_part_they_are():
+    X, y = points("regression")
+    found = hyperparameters(al.GPRegressor(seasonal(), optimizer=None).fit(X, y))
+    assert {"length scale of RBF", "length scale of Periodic", "period", NOISE} < set(found)
+    assert {"signal variance of Scale", "signal variance of Scale (2)"} < set(found)
+
+
+def test_a_manager_says_and_keeps_them_too():
+    X, y = points("regression")
+    data = al.DataManager(X, y, labelled=range(30))
+    manager = as_manager(al.GPRegressor("rbf"))
+    with pytest.raises(NotFitted):
+        manager.hyperparameters()
+    manager.fit(data.labelled)
+    held = manager.held_at({LENGTH: 0.7})
+    held.fit(data.labelled)
+    assert held.hyperparameters()[LENGTH] == pytest.approx(0.7)
+    assert held.hyperparameters()[NOISE] == pytest.approx(manager.hyperparameters()[NOISE])
+    assert held.clone().estimator.optimizer is None
+
+
+def test_a_manager_without_hyperparameters_says_so():
+    class Bare(ModelManager):
+        task = "regression"
+        fit = posterior = state = load = reset = clone = is_fitted = estimator_ = None
+
+    assert Bare().hyperparameters() == {}
+    with pytest.raises(ModelLacks, match="hyperparameters"):
+        Bare().held_at({})
 
 
 def test_before_a_fit_there_are_none():

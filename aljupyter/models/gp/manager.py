@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from aljupyter.control import Control
 from aljupyter.data.subset import Subset
 from aljupyter.errors import ModelError, NoLabels, NotFitted
 from aljupyter.models.base import ModelManager, State
+from aljupyter.models.gp import tuning
 from aljupyter.models.gp.arrays import Array, as_tensor
 from aljupyter.models.gp.classifier import GPClassifier
 from aljupyter.models.gp.draws import LatentDraws
@@ -57,6 +58,18 @@ class GPManager(ModelManager):
         if self._fitted is None:
             raise NotFitted("The GP has not been fitted yet: call `learner.fit()`, or `fit` with a labelled view.")
         return self._fitted
+
+    @property
+    def estimator(self) -> GPClassifier | GPRegressor:
+        return self._template
+
+    def hyperparameters(self, features: Sequence[str] = ()) -> dict[str, float]:
+        """See :func:`aljupyter.models.gp.tuning.hyperparameters`."""
+        return tuning.hyperparameters(self.estimator_, features)
+
+    def held_at(self, values: Mapping[str, float], features: Sequence[str] = ()) -> GPManager:
+        """See :func:`aljupyter.models.gp.tuning.fixed_at`."""
+        return GPManager(tuning.fixed_at(self.estimator_, values, features))
 
     def reset(self) -> None:
         self._fitted, self._n_classes, self._running = None, None, None
