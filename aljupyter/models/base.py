@@ -109,6 +109,15 @@ class ModelManager(ABC):
         """
         raise ModelLacks(f"{self!r} has no hyperparameters that could be held.")
 
+    @property
+    def is_held(self) -> bool:
+        """Whether hyperparameters stay as they are instead of being learned."""
+        return False
+
+    def released(self) -> ModelManager:
+        """A model of this kind, not fitted, that learns its hyperparameters; the reverse of :meth:`held_at`."""
+        return self.clone()
+
     def leave_one_out(self) -> Posterior | None:
         """Prediction for each labelled point by the model without it, in labelling order; None if that is a refit."""
         return None

@@ -34,6 +34,11 @@ class Controls:
             made.add_class(cls)
             return made
 
+        def toggle(text: str, tip: str, cls: str) -> w.ToggleButton:
+            made = w.ToggleButton(description=text, tooltip=tip, layout=w.Layout(width="76px"))
+            made.add_class(cls)
+            return made
+
         def menu(text: str, options: Sequence[Any], tip: str, cls: str, width: str = "230px") -> w.Dropdown:
             label = f'<span title="{escape(tip)}">{escape(text)}</span>'  # a menu shows no tooltip of its own
             made = w.Dropdown(
@@ -56,11 +61,8 @@ class Controls:
         self.rounds = count("rounds", 5, "How many rounds Run plays", "al-rounds")
         self.cancel = button("Cancel", "Stop: the round in flight is rolled back", cls="al-cancel")
         self.undo = button("Undo", "Take the last round back: its labels return to the pool", cls="al-undo")
-        self.explain = w.ToggleButton(
-            description="Explain", tooltip="How is it doing: better than random? What stands in the way?",
-            layout=w.Layout(width="76px"),
-        )  # fmt: skip
-        self.explain.add_class("al-explain")
+        self.explain = toggle("Explain", "How is it doing: better than random? What stands in the way?", "al-explain")
+        self.settings = toggle("Settings", "Parameters of strategy and model, and when Run stops", "al-settings")
         self.batch = count("batch", 1, "How many points a round asks", "al-batch")
         self.strategy = menu("strategy", strategies, "How the next points are chosen", "al-strategy")
         self.measure = menu("show", measures, "What the heatmap shows", "al-measure")
@@ -86,19 +88,23 @@ class Controls:
         choices = [self.batch, self.strategy, self.measure, self.metric]
         if len(features) > 2:
             choices += [self.plane, self.first, self.second]
-        self.widget = w.VBox(
+        self._buttons = w.HBox(
             [
-                w.HBox(
-                    [self.step, self.run, self.rounds, self.cancel, self.undo, self.explain, self.bar, self.words],
-                    layout=w.Layout(**row),
-                ),
-                w.HBox(choices, layout=w.Layout(**row)),
-                self.status,
-            ]
-        )
+                self.step, self.run, self.rounds, self.cancel, self.undo, self.explain, self.settings, self.bar,
+                self.words,
+            ],
+            layout=w.Layout(**row),
+        )  # fmt: skip
+        self.widget = w.VBox([self._buttons, w.HBox(choices, layout=w.Layout(**row)), self.status])
         self._not_shown = [menu for menu in (self.plane, self.first, self.second) if menu not in choices]
         self.set_busy(False, can_undo=False)
         self.show_features()
+
+    def add(self, button: Any) -> None:
+        """Put a part's own button beside the others."""
+        buttons = self._buttons.children
+        place = buttons.index(self.bar)
+        self._buttons.children = (*buttons[:place], button, *buttons[place:])
 
     def set_busy(self, busy: bool, can_undo: bool) -> None:
         """Enable what can be pressed now."""

@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import base64
 import difflib
-import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,9 @@ import ipywidgets as w
 
 from aljupyter import strategies
 from aljupyter.control import Control
-from aljupyter.errors import LearnerBusyError, ViewError
+from aljupyter.errors import ViewError
 from aljupyter.records import RoundRecord
+from aljupyter.stopping import as_rules
 from aljupyter.widgets import text
 from aljupyter.widgets.cleanup import close_tree
 from aljupyter.widgets.controls import FEATURES, PCA, Controls
@@ -24,10 +24,13 @@ from aljupyter.widgets.heats import all_shown
 from aljupyter.widgets.keys import KeyGuard
 from aljupyter.widgets.leftovers import forget, replace_leftovers
 from aljupyter.widgets.planes import FeaturePlane, Inputs, PlaneChoice, PrincipalPlane, choose_plane
-from aljupyter.widgets.player import PATIENCE, Player
+from aljupyter.widgets.player import Player
 from aljupyter.widgets.questions import Questions
+from aljupyter.widgets.region import Region
 from aljupyter.widgets.screen import Screen
+from aljupyter.widgets.settings import Settings
 from aljupyter.widgets.show import ShowFunction
+from aljupyter.widgets.strategy_menu import StrategyMenu
 from aljupyter.widgets.timeline import Timeline
 from aljupyter.widgets.voice import Voice
 
@@ -55,6 +58,8 @@ class Explorer:
         What the learning curve shows, one of ``learner.metric_names``.
     grid : int
         Cells of the heatmap along an axis, 2 to 100.
+    until : StopRule or callable, or several, optional
+        When Run ends before its last round; see :meth:`ActiveLearner.run`. More can be ticked in the settings.
     show : callable, optional
         ``show(index, row)``: a picture, a table or a text of a point that is clicked, beside what is known of it. The
         row is a dict by column. Text is shown as it is; an array, a PIL image, a matplotlib figure or a DataFrame too.
@@ -69,8 +74,8 @@ class Explorer:
 
     Raises
     ------
-    ViewError, UnknownColumn, WrongShape
-        For a measure, metric, plane or grid that there is not.
+    ViewError, UnknownColumn, WrongShape, InvalidParameter
+        For a measure, metric, plane, grid or stop rule that there is not.
 
     Examples
     --------
@@ -84,6 +89,7 @@ class Explorer:
         plane: PlaneChoice = None,
         metric: str | None = None,
         grid: int = MAX_GRID,
+        until: Any = None,
         show: ShowFunction | None = None,
         synchronous: bool = False,
     ):
@@ -96,11 +102,11 @@ class Explorer:
         measure = _choose("measure", measure, measures, asked_by)
         metric = _choose("metric", metric, learner.metric_names, PREFERRED_METRICS)
         chosen = choose_plane(self._inputs, plane)
+        rules = as_rules(until)
         self._screen = Screen(learner.data, measures, measure, metric, chosen, int(grid), learner.floor_performance())
 
-        self._setting_menu: int | None = None  # the thread that does
-        self._named = {name: strategies.get(name) for name in strategies.names(learner.data.task)}
-        self._controls = Controls(list(self._named), list(measures), list(learner.metric_names), self._inputs.names)
+        named = strategies.names(learner.data.task)
+        self._controls = Controls(named, list(measures), list(learner.metric_names), self._inputs.names)
         self._controls.measure.value, self._controls.metric.value = measure, metric
         self._controls.show_plane(chosen.features if isinstance(chosen, FeaturePlane) else None)
         self._follower = Follower(learner, self._screen, self._controls.batch.value)
@@ -113,11 +119,17 @@ class Explorer:
         self._questions = Questions(
             learner, self._screen, self._follower, self._player, self._voice, self._inputs, show
         )
+        self._region = Region(learner, self._screen, self._voice.attempt)
+        self._strategy = StrategyMenu(learner, self._controls.strategy, self._region, self._voice)
+        self._settings = Settings(
+            learner, self._follower, self._player, self._voice, self._inputs.names, self._strategy.tune, rules
+        )
+        self._controls.add(self._region.toggle)
         self._explained = w.HTML(layout=w.Layout(display="none"))
         self._explained.add_class("al-explained")
         parts = [
-            self._controls.widget, self._explained, self._screen.widget, self._questions.view.widget,
-            self._timeline.widget, KeyGuard("al-explorer"),
+            self._controls.widget, self._settings.widget, self._explained, self._region.widget, self._screen.widget,
+            self._questions.view.widget, self._timeline.widget, KeyGuard("al-explorer"),
         ]  # fmt: skip
         self.widget = w.VBox(parts, layout=w.Layout(width="100%"))
         self.widget.add_class("al-explorer")
@@ -149,8 +161,8 @@ class Explorer:
         return await asyncio.wrap_future(self._player.step(n))
 
     async def run_async(self, rounds: int, n: int | None = None) -> list[RoundRecord]:
-        """Several rounds in the worker, awaited from a cell."""
-        return await asyncio.wrap_future(self._player.run(rounds, n))
+        """Several rounds in the worker, awaited from a cell; fewer where a stop rule of this view says so."""
+        return await asyncio.wrap_future(self._player.run(rounds, n, self._settings.rules()))
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the worker is done, with the ceiling of the curve too; False if the time ran out first."""
@@ -158,8 +170,8 @@ class Explorer:
 
     def summary(self) -> str:
         """What is on the screen, in words."""
-        parts = self._controls, self._screen, self._questions.view, self._timeline
-        return "\n".join(part.summary() for part in parts)
+        parts = self._controls, self._settings, self._screen, self._questions.view, self._timeline
+        return "\n".join(said for part in parts if (said := part.summary()))
 
     def picture(self) -> bytes | None:
         """What is on the screen, as a PNG; None before anything is."""
@@ -176,6 +188,8 @@ class Explorer:
             self._screen.close()
             self._questions.view.close()
             self._timeline.close()
+            self._settings.close()
+            self._region.close()
             self._controls.close()
             close_tree(self.widget)
 
@@ -199,12 +213,11 @@ class Explorer:
         controls.cancel.on_click(lambda _: player.cancel())
         for button, act in (
             (controls.step, player.step),
-            (controls.run, lambda: player.run(controls.rounds.value)),
+            (controls.run, lambda: player.run(controls.rounds.value, until=self._settings.rules())),
             (controls.undo, player.undo),
         ):
             button.on_click(lambda _, act=act: self._voice.attempt(act))
         for menu, change in (
-            (controls.strategy, self._change_strategy),
             (controls.batch, self._change_batch),
             (controls.plane, self._change_plane),
             (controls.first, self._change_plane),
@@ -214,11 +227,15 @@ class Explorer:
         ):
             menu.observe(lambda _, change=change: self._voice.attempt(change), "value")
         controls.explain.observe(lambda _: self._voice.attempt(self._explain), "value")
+        controls.settings.observe(
+            lambda change: self._voice.attempt(lambda: self._settings.open(change["new"])), "value"
+        )
 
     def _go_to(self, at: int | None) -> None:
         """Show the model before query `at`, or the present."""
         self._follower.show(at)
         self._questions.refresh()
+        self._settings.refresh()
         self._voice.stand()
 
     def _explain(self) -> None:
@@ -258,22 +275,13 @@ class Explorer:
         )
         self._player.catch_up()
         self._questions.move()
+        self._region.plane_changed()
         self._voice.stand()
 
     def _change_batch(self) -> None:
         self._follower.batch = self._controls.batch.value
         self._player.catch_up()
         self._voice.stand()
-
-    def _change_strategy(self) -> None:
-        if self._setting_menu == threading.get_ident():
-            return  # the menu follows the learner, not the other way round
-        try:
-            with self.learner.turn.within(PATIENCE):
-                self.learner.strategy = self._named[self._controls.strategy.value]
-        except LearnerBusyError:
-            self._show_strategy()
-            raise
 
     # --- following the learner --------------------------------------------------------------------------------------
 
@@ -285,9 +293,11 @@ class Explorer:
     def _follow(self) -> None:
         try:
             self._follower.refresh(self._player.controller.control or Control())
-            self._show_strategy()
+            self._region.refresh()
+            self._strategy.show()
             self._show_round()
             self._questions.refresh()
+            self._settings.refresh()
             if self._controls.explain.value:
                 self._explain()
             self._voice.stand()
@@ -298,21 +308,6 @@ class Explorer:
             raise
         except Exception as error:
             self._voice.fail(error)
-
-    def _show_strategy(self) -> None:
-        """Let the menu say which strategy the learner has, also one that has no name."""
-        current = self.learner.strategy
-        name = next((name for name, known in self._named.items() if repr(known) == repr(current)), repr(current))
-        self._named[name] = current
-        with self._voice.lock:
-            menu = self._controls.strategy
-            self._setting_menu = threading.get_ident()
-            try:
-                if name not in menu.options:
-                    menu.options = [*menu.options, name]
-                menu.value = name
-            finally:
-                self._setting_menu = None
 
     def _status(self) -> str:
         at = self._follower.at

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from aljupyter.control import Control
 from aljupyter.errors import LearnerBusyError, RoundCancelled
 from aljupyter.records import RoundRecord
+from aljupyter.stopping import StopRule
+from aljupyter.strategies.base import Strategy
 from aljupyter.widgets.controller import Controller
 from aljupyter.widgets.controls import Controls
 from aljupyter.widgets.follower import Follower
@@ -52,15 +54,18 @@ class Player:
         size = self._controls.batch.value if n is None else n
         return self.start(lambda control: self.learner.step(size, control=control))
 
-    def run(self, rounds: int, n: int | None = None) -> Future[list[RoundRecord]]:
+    def run(self, rounds: int, n: int | None = None, until: tuple[StopRule, ...] = ()) -> Future[list[RoundRecord]]:
         size = self._controls.batch.value if n is None else n
-        return self.start(lambda control: self.learner.run(rounds, size, control=control, progress=False))
+        return self.start(
+            lambda control: self.learner.run(rounds, size, control=control, progress=False, until=until),
+            lambda played: f"Stopped: {played.stopped}. " if played.stopped else "",
+        )
 
     def undo(self) -> Future[RoundRecord]:
-        return self.start(lambda control: self.learner.undo(), "Taken back. ")
+        return self.start(lambda control: self.learner.undo(), lambda undone: "Taken back. ")
 
-    def start(self, call: Callable[[Control], Any], done: str = "") -> Future[Any]:
-        """Let the worker do something with the learner, and say how it went.
+    def start(self, call: Callable[[Control], Any], said: Callable[[Any], str] = lambda result: "") -> Future[Any]:
+        """Let the worker do something with the learner, and say how it went; of what it gave, what `said` makes of it.
 
         Raises
         ------
@@ -83,7 +88,8 @@ class Player:
                 self._follower.stale |= isinstance(error, LearnerBusyError)
                 self._voice.fail(error)
                 raise
-            self._voice.stand("Cancelled after the round, before its model was fitted. " if control.cancelled else done)
+            late = "Cancelled after the round, before its model was fitted. "
+            self._voice.stand(late if control.cancelled else said(result))
             return result
 
         return self.controller.start(job)
@@ -150,3 +156,15 @@ class Player:
             self._voice.last_error = error
         self._ceiling_known = True
         self._voice.attempt(self._screen.draw)
+
+
+def give_strategy(learner: ActiveLearner, strategy: Strategy) -> None:
+    """Let a learner have a strategy, as soon as a picture that is being made of it is done.
+
+    Raises
+    ------
+    LearnerBusyError
+        If a round is under way.
+    """
+    with learner.turn.within(PATIENCE):
+        learner.strategy = strategy

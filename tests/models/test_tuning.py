@@ -116,7 +116,14 @@ def test_a_manager_says_and_keeps_them_too():
     held.fit(data.labelled)
     assert held.hyperparameters()[LENGTH] == pytest.approx(0.7)
     assert held.hyperparameters()[NOISE] == pytest.approx(manager.hyperparameters()[NOISE])
+    assert held.is_held
     assert held.clone().estimator.optimizer is None
+    again = held.clone().released()
+    assert not again.is_held
+    assert repr(again) == repr(manager)
+    again.fit(data.labelled)
+    assert again.hyperparameters() == pytest.approx(manager.hyperparameters())
+    assert as_manager(al.GPRegressor(optimizer=None)).released().estimator.optimizer == "fast"
 
 
 def test_a_manager_without_hyperparameters_says_so():

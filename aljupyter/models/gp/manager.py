@@ -37,10 +37,12 @@ class GPManager(ModelManager):
     ----------
     estimator : GPClassifier or GPRegressor
         Its parameters are used; it is not fitted itself.
+    learning : GPClassifier or GPRegressor, optional
+        Where this one is held at hyperparameters: the one that learned them.
     """
 
-    def __init__(self, estimator: GPClassifier | GPRegressor):
-        self._template = estimator
+    def __init__(self, estimator: GPClassifier | GPRegressor, learning: GPClassifier | GPRegressor | None = None):
+        self._template, self._learning = estimator, learning
         self._fitted: GPClassifier | GPRegressor | None = None
         self._n_classes: int | None = None
         self._running: Running | None = None
@@ -69,13 +71,21 @@ class GPManager(ModelManager):
 
     def held_at(self, values: Mapping[str, float], features: Sequence[str] = ()) -> GPManager:
         """See :func:`aljupyter.models.gp.tuning.fixed_at`."""
-        return GPManager(tuning.fixed_at(self.estimator_, values, features))
+        return GPManager(tuning.fixed_at(self.estimator_, values, features), self._learning or self._template)
+
+    @property
+    def is_held(self) -> bool:
+        return self._template.optimizer is None
+
+    def released(self) -> GPManager:
+        learning = self._learning or self._template
+        return GPManager(clone(learning).set_params(optimizer=learning.optimizer or "fast"))
 
     def reset(self) -> None:
         self._fitted, self._n_classes, self._running = None, None, None
 
     def clone(self) -> GPManager:
-        return GPManager(clone(self._template))
+        return GPManager(clone(self._template), self._learning)
 
     def fit(self, labelled: Subset, control: Control | None = None) -> None:
         if len(labelled) == 0:
