@@ -21,8 +21,8 @@ from aljupyter.standing import Standing
 __all__ = ["Budget", "Plateau", "PredictionsSettled", "StopRule", "UncertaintyBelow", "as_rules"]
 
 MOST_POINTS = 2000  # of the training view, whose predictions are compared
-_DEFAULT_METRIC = {"classification": "balanced_accuracy", "regression": "rmse"}
-_DEFAULT_MEASURE = {"classification": "least confidence", "regression": "standard deviation"}
+DEFAULT_METRIC = {"classification": "balanced_accuracy", "regression": "rmse"}
+DEFAULT_MEASURE = {"classification": "least confidence", "regression": "standard deviation"}
 
 
 class StopRule(ABC):
@@ -92,7 +92,7 @@ class Plateau(StopRule):
         self.rounds, self.by, self.metric = _whole("rounds", rounds), _number("by", by), metric
 
     def reason(self, learner: Standing) -> str:
-        metric = _known("metric", self.metric, _DEFAULT_METRIC[learner.data.task], learner.metric_names)
+        metric = _known("metric", self.metric, DEFAULT_METRIC[learner.data.task], learner.metric_names)
         values = [record.metrics.get(metric, math.nan) for record in learner.history]
         values.append(learner.metrics.get(metric, math.nan))
         known = np.array([value for value in values if math.isfinite(value)])
@@ -128,7 +128,7 @@ class UncertaintyBelow(StopRule):
 
     def reason(self, learner: Standing) -> str:
         measures = learner.measures()
-        name = _known("measure", self.measure, _DEFAULT_MEASURE[learner.data.task], measures)
+        name = _known("measure", self.measure, DEFAULT_MEASURE[learner.data.task], measures)
         if learner.pool_is_empty:
             return ""
         highest = float(measures[name].values(learner.model.posterior(learner.data.unlabelled)).max())

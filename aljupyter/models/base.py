@@ -80,7 +80,7 @@ class ModelManager(ABC):
 
     @property
     def estimator(self) -> Any:
-        """What is fitted a copy of: the parameters that a person gave; None for a model without such."""
+        """With the parameters that a person gave, as before :meth:`held_at`; None for a model without such."""
         return None
 
     def hyperparameters(self, features: Sequence[str] = ()) -> dict[str, float]:

@@ -35,13 +35,13 @@ class Form:
         self._parameters: dict[str, Parameter] = {}
         self._fields: dict[str, Any] = {}
         self._setting: int | None = None  # the thread that fills fields in without a person
-        self.widget = w.HBox([], layout=w.Layout(flex_flow="row wrap", width="100%", max_height="200px"))
+        self.widget = w.HBox([], layout=w.Layout(flex_flow="row wrap", align_items="center", max_height="200px"))
         self.widget.layout.overflow = "auto"
         self.widget.add_class(cls)
 
     def show(self, parameters: Iterable[Parameter], disabled: bool = False) -> None:
         """Show these values; fields are made anew only for other parameters."""
-        shown = {p.key: p for p in parameters}
+        shown = {p.key: p for p in parameters if not (p.kind == "object" and p.value is None)}
         as_before = [(p.key, p.kind, p.choices) for p in self._parameters.values()]
         self._parameters = shown
         if [(p.key, p.kind, p.choices) for p in shown.values()] != as_before:
@@ -66,7 +66,7 @@ class Form:
         elif parameter.kind == "choice":
             made = w.Dropdown(
                 description=f'<span title="{escape(tip)}">{escape(name)}</span>', description_allow_html=True,
-                options=[(_written(choice), choice) for choice in parameter.choices], style=style,
+                options=[(_written(choice), _written(choice)) for choice in parameter.choices], style=style,
                 layout=w.Layout(width="auto", max_width="240px"),
             )  # fmt: skip
         elif parameter.kind == "object":
@@ -74,7 +74,7 @@ class Form:
         else:
             made = w.Text(
                 description=theme.short(name, 30), continuous_update=False, tooltip=tip, style=style,
-                layout=w.Layout(width="auto", max_width="260px"),
+                layout=w.Layout(width=f"{110 + 7 * min(len(name), 30)}px"),
             )  # fmt: skip
         made.add_class(f"al-set-{parameter.name.replace(' ', '-')}")
         made.observe(lambda change, key=parameter.key: self._changed(key, change["new"]), "value")
@@ -101,7 +101,7 @@ class Form:
 
         def act() -> None:
             try:
-                self._on_change(key, parameter.read(given) if isinstance(given, str) and _typed(parameter) else given)
+                self._on_change(key, _meant(parameter, given))
             except Exception:
                 self._fill(self._fields[key].disabled)
                 raise
@@ -117,12 +117,21 @@ def _typed(parameter: Parameter) -> bool:
     return parameter.kind in ("whole", "number")
 
 
+def _meant(parameter: Parameter, given: Any) -> Any:
+    """The value that a field's content stands for."""
+    if _typed(parameter):
+        return parameter.read(given)
+    if parameter.kind == "choice":  # a menu cannot offer None itself: that is nothing chosen
+        return next(choice for choice in parameter.choices if _written(choice) == given)
+    return given
+
+
 def _text(parameter: Parameter) -> Any:
     """What a field shows."""
     if parameter.kind == "object":
-        said = escape(theme.short(f"{parameter.name}: {parameter.value!r}", 80))
+        said = escape(theme.short(f"{parameter.name}: {' '.join(repr(parameter.value).split())}", 60))
         return f'<span title="{escape(parameter.words)}" style="color:{theme.FAINT_TEXT}">{said}</span>'
-    return _written(_shown(parameter)) if _typed(parameter) else parameter.value
+    return parameter.value if parameter.kind == "flag" else _written(_shown(parameter))
 
 
 def _shown(parameter: Parameter) -> Any:

@@ -73,19 +73,22 @@ class Settings:
         self.model = Form(self._set_model, attempt, "al-model-form")
         self.learned = Form(self._set_learned, attempt, "al-hyperparameters")
         self.hold = w.Checkbox(
-            description="hold them", indent=False, layout=w.Layout(width="auto", margin="0 0 0 12px"),
+            description="hold them", indent=False, layout=w.Layout(width="auto", margin="0 12px"),
             tooltip="Keep the hyperparameters where they are, instead of learning them in each round",
         )  # fmt: skip
         self.hold.add_class("al-hold")
         self.hold.observe(lambda change: attempt(lambda: self._hold(change["new"])), "value")
         self._strategy_title, self._model_title, self._learned_title = (w.HTML() for _ in range(3))
         stops = Stops(self.learner, self._given, attempt)
-        row = w.Layout(flex_flow="row wrap", align_items="center")
         self.widget.children = [
-            self._strategy_title, self.strategy.widget, self._model_title, self.model.widget,
-            w.HBox([self._learned_title, self.hold], layout=row), self.learned.widget,
-            w.HTML("<b>Run ends before its last round</b> when"), stops.widget,
-        ]  # fmt: skip
+            w.HBox(parts, layout=w.Layout(flex_flow="row wrap", align_items="center"))
+            for parts in (
+                [self._strategy_title, self.strategy.widget],
+                [self._model_title, self.model.widget],
+                [self._learned_title, self.hold, self.learned.widget],
+                [w.HTML("<b>Run ends before its last round</b> when"), stops.widget],
+            )
+        ]
         return stops
 
     @property
@@ -112,7 +115,8 @@ class Settings:
             self.strategy.show(of_strategy(learner.strategy))
             name = type(kind if estimator is None else estimator).__name__
             then = "" if at is None else f" in round {at}"
-            self._model_title.value = f"<b>Model</b> {escape(name)}{then}"
+            anew = " (a change learns hyperparameters again)" if kind.is_held and found else ""
+            self._model_title.value = f"<b>Model</b> {escape(name)}{then}{anew}"
             self.model.show(() if estimator is None else parameters_of(estimator), disabled=at is not None)
             self.learned.show([Parameter(LEARNED, *item, "number") for item in found.items()], disabled=at is not None)
             self._learned_title.value = self._heading(kind, found, then)

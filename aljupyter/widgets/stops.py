@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from aljupyter.parameters import Parameter, changed, parameters_of
-from aljupyter.stopping import Budget, Plateau, PredictionsSettled, StopRule, UncertaintyBelow
+from aljupyter.stopping import (
+    DEFAULT_MEASURE,
+    DEFAULT_METRIC,
+    Budget,
+    Plateau,
+    PredictionsSettled,
+    StopRule,
+    UncertaintyBelow,
+)
 from aljupyter.widgets import theme
 from aljupyter.widgets.forms import Form
 
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
 
 MORE_LABELS = 50  # than now, for the budget that is offered
 _WORDS: dict[type[StopRule], str] = {
-    Budget: "labels are spent",
+    Budget: "the budget is spent",
     Plateau: "the metric no longer improves",
     UncertaintyBelow: "the model is sure of the pool",
     PredictionsSettled: "predictions no longer change",
@@ -56,7 +64,10 @@ class Stops:
         self._rows += [self._row(rule, True) for rule in again]
         self.widget = w.VBox(
             [
-                w.HBox([row.box, *([row.form.widget] if row.form else [])], layout=w.Layout(flex_flow="row wrap"))
+                w.HBox(
+                    [row.box, *([row.form.widget] if row.form else [])],
+                    layout=w.Layout(flex_flow="row wrap", align_items="center"),
+                )
                 for row in self._rows
             ]
         )
@@ -69,22 +80,25 @@ class Stops:
         doc = (type(rule).__doc__ or "").strip().splitlines()
         box = w.Checkbox(
             value=holds, indent=False, description=_WORDS.get(type(rule), theme.short(repr(rule))),
-            tooltip=doc[0] if doc else "", layout=w.Layout(width="240px"),
+            tooltip=doc[0] if doc else "", layout=w.Layout(width="230px"),
         )  # fmt: skip
         box.add_class(f"al-stop-{type(rule).__name__.lower()}")
         row = _Row(rule, box)
         parameters = self._parameters(rule)
         if parameters and type(rule) in _WORDS:
             row.form = Form(lambda key, value: self._change(row, key, value), self._attempt, "al-stop")
-            row.form.widget.layout.width = "auto"
             row.form.show(parameters)
         return row
 
     def _parameters(self, rule: StopRule) -> list[Parameter]:
         """Those of a rule; names of metrics and measures are chosen from those of the task."""
-        offered = {"metric": self._learner.metric_names, "measure": tuple(self._learner.measures())}
+        learner = self._learner
+        offered = {"metric": tuple(learner.metric_names), "measure": tuple(learner.measures())}
+        default = {"metric": DEFAULT_METRIC[learner.data.task], "measure": DEFAULT_MEASURE[learner.data.task]}
         return [
-            replace(p, kind="choice", choices=(None, *offered[p.name])) if p.name in offered else p
+            replace(p, kind="choice", choices=offered[p.name], value=p.value or default[p.name])
+            if p.name in offered
+            else p
             for p in parameters_of(rule)
         ]
 

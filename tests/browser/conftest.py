@@ -86,6 +86,7 @@ class NotebookPage:
         name = "JupyterLab Dark" if dark else "JupyterLab Light"
         self.page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
         self.page.wait_for_function("dark => document.body.dataset.jpThemeLight === String(!dark)", arg=dark)
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
 
 @pytest.fixture(scope="session")

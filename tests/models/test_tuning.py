@@ -117,7 +117,8 @@ def test_a_manager_says_and_keeps_them_too():
     assert held.hyperparameters()[LENGTH] == pytest.approx(0.7)
     assert held.hyperparameters()[NOISE] == pytest.approx(manager.hyperparameters()[NOISE])
     assert held.is_held
-    assert held.clone().estimator.optimizer is None
+    assert held.clone().is_held
+    assert held.estimator is manager.estimator
     again = held.clone().released()
     assert not again.is_held
     assert repr(again) == repr(manager)

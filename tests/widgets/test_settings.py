@@ -63,7 +63,7 @@ def test_each_kind_of_parameter_has_its_field():
         Parameter("model", "k", 3, "whole"),
         Parameter("model", "thing", object, "object"),
     )
-    for name, value in (("flag", False), ("way", None), ("weight", "2.5"), ("k", "7")):
+    for name, value in (("flag", False), ("way", "None"), ("weight", "2.5"), ("k", "7")):
         field(sheet.form, name).value = value
     assert sheet.changes == [("model.flag", False), ("model.way", None), ("model.weight", 2.5), ("model.k", 7)]
     assert "&lt;class &#x27;object&#x27;&gt;" in field(sheet.form, "thing").value

@@ -63,7 +63,7 @@ class GPManager(ModelManager):
 
     @property
     def estimator(self) -> GPClassifier | GPRegressor:
-        return self._template
+        return self._learning or self._template
 
     def hyperparameters(self, features: Sequence[str] = ()) -> dict[str, float]:
         """See :func:`aljupyter.models.gp.tuning.hyperparameters`."""
