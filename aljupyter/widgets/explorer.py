@@ -115,7 +115,9 @@ class Explorer:
             lambda at: self._voice.attempt(lambda: self._go_to(at)),
             lambda pinned: self._voice.attempt(lambda: self._compare(pinned)),
         )
-        self._player = Player(learner, self._controls, self._screen, self._follower, self._voice, synchronous)
+        self._player = Player(
+            learner, self._controls, self._screen, self._follower, self._voice, self._follow, synchronous
+        )
         self._questions = Questions(
             learner, self._screen, self._follower, self._player, self._voice, self._inputs, show
         )
@@ -287,7 +289,7 @@ class Explorer:
 
     def _on_event(self, event: str) -> None:
         """The learner changed; this thread did it, and has its turn."""
-        if not (self._voice.silent or self._follower.at_work):
+        if not (self._voice.silent or self._follower.at_work or self._player.skips()):
             self._follow()
 
     def _follow(self) -> None:

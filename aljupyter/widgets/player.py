@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from aljupyter.learner import ActiveLearner
 
 MAX_CEILING = 1000  # training points: a fit on these takes seconds, on more it would slow down the rounds
+BETWEEN_PICTURES = 0.2  # seconds, while Run goes
 PATIENCE = 1.0  # seconds that a click waits for a picture to be finished: they may come on two threads
 
 
@@ -32,8 +35,15 @@ class Player:
     ----------
     learner : ActiveLearner
     controls, screen, follower, voice : the parts of the view
+    follow : callable
+        Shows the learner as it is, its model fitted.
     synchronous : bool
         Whether to play in the calling thread.
+
+    Attributes
+    ----------
+    runs : bool
+        Whether a run of rounds is under way: more will follow the one that is done.
     """
 
     def __init__(
@@ -43,9 +53,12 @@ class Player:
         screen: Screen,
         follower: Follower,
         voice: Voice,
+        follow: Callable[[], None],
         synchronous: bool,
     ):
-        self.learner = learner
+        self.learner, self._follow = learner, follow
+        self.runs = False
+        self._drawn = -math.inf
         self._controls, self._screen, self._follower, self._voice = controls, screen, follower, voice
         self._ceiling_known = False
         self.controller = Controller(self._on_progress, self._on_busy, synchronous)
@@ -56,10 +69,29 @@ class Player:
 
     def run(self, rounds: int, n: int | None = None, until: tuple[StopRule, ...] = ()) -> Future[list[RoundRecord]]:
         size = self._controls.batch.value if n is None else n
-        return self.start(
-            lambda control: self.learner.run(rounds, size, control=control, progress=False, until=until),
-            lambda played: f"Stopped: {played.stopped}. " if played.stopped else "",
-        )
+
+        def play(control: Control) -> list[RoundRecord]:
+            self.runs = True
+            try:
+                return self.learner.run(rounds, size, control=control, progress=False, until=until)
+            finally:
+                self.runs = False
+                if self._follower.stale:
+                    self._follow()
+
+        return self.start(play, lambda played: f"Stopped: {played.stopped}. " if played.stopped else "")
+
+    def skips(self) -> bool:
+        """Whether the picture of a round may be left out: more come, and the last one was just now.
+
+        A page that has to draw every round of a quick run has no time for anything else.
+        """
+        now = time.monotonic()
+        if self.runs and now - self._drawn < BETWEEN_PICTURES:
+            self._follower.stale = True
+            return True
+        self._drawn = now
+        return False
 
     def undo(self) -> Future[RoundRecord]:
         return self.start(lambda control: self.learner.undo(), lambda undone: "Taken back. ")
