@@ -127,7 +127,11 @@ class Points:
 
 @dataclass(frozen=True)
 class PlaneFrame:
-    """All that the left picture shows. `heat` is None before there is a model; `message` then says what to do."""
+    """All that the left picture shows. `heat` is None before there is a model; `message` then says what to do.
+
+    `ground` are the points of the pool and those under a labelled one, the same in every round: what does not change is
+    not drawn again. None where labelled points lie elsewhere.
+    """
 
     x_label: str
     y_label: str
@@ -142,6 +146,7 @@ class PlaneFrame:
     heat: Heat | None = None
     curves: Curves | None = None
     message: str = ""
+    ground: Points | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +208,7 @@ class Painter:
         if len(train) > MAX_POOL_DRAWN:  # the same points in every round
             train = np.sort(numpy_generator(0, "points drawn").choice(train, MAX_POOL_DRAWN, replace=False))
         self._drawn = train
+        self._ground = None if plane.is_line else self._points(train)
 
     def look(self, model: ModelManager | None, key: Hashable = None, lasts: bool = False) -> None:
         """Take in a model; forget the last one.
@@ -255,7 +261,7 @@ class Painter:
             heat, message = None, str(error)
         return PlaneFrame(
             plane.x_label, y_label, plane.x_limits, y_limits, n_pool=n_pool, labels=labels, heat=heat, curves=curves,
-            message=message, **at,
+            message=message, ground=self._ground, **at,
         )  # fmt: skip
 
     def _points(self, indices: np.ndarray) -> Points:

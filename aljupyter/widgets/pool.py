@@ -64,6 +64,7 @@ class PoolMarks:
         self.chosen = scatter(marker="circle", colors=["#ffffff"], fill=False, stroke_width=2, default_size=520)
         self.marks = [self.chosen, self.pool, *self.labelled, self.asked, self.candidates]
         self._indices: dict[str, np.ndarray] = {}
+        self._covered = 0  # points of the pool mark that lie under a labelled one
 
     def on_point(self, ask: Callable[[int], None]) -> None:
         """Call ``ask(index)`` when a person clicks a point."""
@@ -84,7 +85,9 @@ class PoolMarks:
             self.chosen.x, self.chosen.y = x.astype(np.float32), y.astype(np.float32)
 
     def render(self, frame: PlaneFrame) -> None:
-        self._place(self.pool, frame.pool)
+        ground = frame.pool if frame.ground is None else frame.ground
+        self._covered = len(ground) - len(frame.pool)
+        self._place(self.pool, ground)
         for code, mark in enumerate(self.labelled):
             mine = np.ones(len(frame.labels), bool) if self.classes is None else frame.labels == code
             self._place(mark, Points(frame.labelled.indices[mine], frame.labelled.xy[mine]))
@@ -116,7 +119,7 @@ class PoolMarks:
         else:
             counts = ", ".join(f"{len(m.x)} {name}" for m, name in zip(self.labelled, self.classes, strict=True))
             labelled = f"{sum(len(mark.x) for mark in self.labelled)} labelled ({counts})"
-        drawn = len(self.pool.x)
+        drawn = len(self.pool.x) - self._covered
         pool = f"{drawn} of {n_pool} pool points drawn" if drawn != n_pool else f"{drawn} in the pool"
         return f"Points: {labelled}, {pool}; last asked {_places(self.asked)}; next {_places(self.candidates)}."
 

@@ -124,7 +124,7 @@ def test_how_long_a_person_waits(open_notebook, context):
     page.locator(".al-heatmap path.element").last.click()
     expect(page.locator(".al-point")).to_contain_text("rank 1 of")
     found["what_if"] = [wait(f".al-whatif-{k % 2}") for k in range(clicks)]
-    page.locator(".al-rounds input").fill("60")
+    page.locator(".al-rounds input").fill("300")
     page.locator(".al-rounds input").press("Tab")
     page.locator(".al-run").click()
     time.sleep(0.5)

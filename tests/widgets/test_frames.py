@@ -89,6 +89,18 @@ def test_of_a_large_pool_the_same_1500_points_are_drawn_and_all_labelled_ones():
     assert len(after.labelled) == 2005
 
 
+def test_the_ground_is_the_same_in_every_round_and_has_the_pool_and_what_is_under_labels():
+    data = blobs()
+    painter = painter_of(data)
+    before = painter.frame(moment_of(data), Entropy(), "entropy")
+    given = data.unlabelled.indices[:3]
+    data.label(given, data.decode(data.truth(given)))
+    after = painter.frame(moment_of(data), Entropy(), "entropy")
+    assert after.ground is before.ground
+    np.testing.assert_array_equal(after.ground.indices, data.train.indices)
+    assert set(after.pool.indices) < set(after.ground.indices)
+
+
 def test_colours_of_an_unbounded_measure_mean_the_same_in_later_rounds():
     rng = np.random.default_rng(0)
     data, model = al.DataManager(rng.normal(size=(30, 2)), rng.normal(size=30), labelled=2), Mean()

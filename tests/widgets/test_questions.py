@@ -29,6 +29,12 @@ def click_point(explorer, mark, position):
     mark._handle_custom_msgs(mark, {"event": "element_click", "data": {"index": position}})
 
 
+def place_of(explorer, k):
+    """Where the k-th unlabelled point stands in the mark of the pool, which has those under labelled ones too."""
+    marks = explorer._screen.heatmap.points
+    return marks._indices[marks.pool.model_id].tolist().index(explorer.learner.data.unlabelled.indices[k])
+
+
 def click_place(explorer, x, y):
     image = explorer._screen.heatmap.image
     image._handle_custom_msgs(image, {"event": "element_click", "data": {"click_x": x, "click_y": y}})
@@ -55,7 +61,7 @@ def test_a_click_on_the_next_point_tells_all_of_it(explore):
     assert [marks.chosen.x[0], marks.chosen.y[0]] == [marks.candidates.x[0], marks.candidates.y[0]]
     click_point(explorer, marks.labelled[0], 2)
     assert "labelled no at the start" in point(explorer)
-    click_point(explorer, marks.pool, 5)
+    click_point(explorer, marks.pool, place_of(explorer, 5))
     assert f"Point {learner.data.unlabelled.indices[5]} · rank " in point(explorer)
     assert explorer.last_error is None
 
@@ -63,7 +69,8 @@ def test_a_click_on_the_next_point_tells_all_of_it(explore):
 def test_a_click_beside_a_point_means_it_and_elsewhere_the_place(explore):
     explorer = explore(gp_learner())
     marks = explorer._screen.heatmap.points
-    x, y = float(marks.pool.x[7]), float(marks.pool.y[7])
+    place = place_of(explorer, 7)
+    x, y = float(marks.pool.x[place]), float(marks.pool.y[place])
     click_place(explorer, x + 0.001, y)
     assert f"Point {explorer.learner.data.unlabelled.indices[7]} · " in point(explorer)
     click_place(explorer, 9.0, 9.0)
@@ -107,7 +114,9 @@ def test_what_if_shows_another_model_and_reset_brings_it_back(explore, monkeypat
     view.reset.click()
     assert (heat(explorer) == before).all() and view.reset.disabled and "were" not in point(explorer)
     view._buttons[0].click()
-    click_point(explorer, explorer._screen.heatmap.points.pool, 3)  # another point: nothing is imagined any more
+    click_point(
+        explorer, explorer._screen.heatmap.points.pool, place_of(explorer, 3)
+    )  # another point: nothing is imagined any more
     assert (heat(explorer) == before).all()
     assert not fits and learner.data.labelled.indices.tolist() == labels and not learner.history
 

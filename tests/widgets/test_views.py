@@ -103,6 +103,17 @@ def test_the_summary_is_read_from_the_marks(heatmap):
     assert heatmap.summary().endswith("next 5 at (0.000, 0.000), (1.00, 1.00), (2.00, 2.00) and 2 more.")
 
 
+def test_points_under_labelled_ones_are_drawn_with_the_pool_and_not_counted(heatmap):
+    ground = points((1, 12), (1, 11), (2, 14), (3, 19))
+    heatmap.render(plane_frame(ground=ground))
+    np.testing.assert_array_equal(heatmap.points.pool.x, [1, 1, 2, 3])
+    assert "3 in the pool" in heatmap.summary()
+    drawn = heatmap.points.pool.x
+    heatmap.render(plane_frame(ground=ground, pool=points((2, 14), (3, 19)), n_pool=2))
+    assert heatmap.points.pool.x is drawn  # nothing is sent
+    assert "2 in the pool" in heatmap.summary()
+
+
 def test_a_pool_that_is_drawn_in_part_says_so(heatmap):
     heatmap.render(plane_frame(n_pool=5000))
     assert "3 of 5000 pool points drawn" in heatmap.summary()
