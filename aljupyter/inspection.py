@@ -207,6 +207,8 @@ def _scores(learner: ActiveLearner) -> tuple[Scores | None, str]:
         return asking.score(learner.strategy, pool), ""
     except AlJupyterError as error:
         return None, str(error)
+    except Exception as error:  # a strategy of the user's own: all else about the point is worth knowing
+        return None, f"the strategy raised {type(error).__name__}: {error}"
 
 
 def _score(

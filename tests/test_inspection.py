@@ -354,3 +354,17 @@ def test_an_empty_pool_is_no_obstacle():
     assert report.n_pool == 0 and report.rank is None and report.score is None
     imagined = what_if(learner, "yes", x=torch.zeros(2, dtype=torch.float64))
     assert "no other point" in imagined.sentence
+
+
+def test_a_strategy_that_raises_takes_nothing_else_away():
+    class Odd(al.strategies.Strategy):
+        def score(self, pool):
+            raise ZeroDivisionError("of my own making")
+
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    learner = al.ActiveLearner(al.DataManager(x, x[:, 0] > 0, labelled=6, seed=0), NearestMean(), Odd(), seed=0)
+    learner.fit()
+    report = ask_point(learner, int(learner.data.unlabelled.indices[0]))
+    assert report.posterior is not None
+    assert report.score is None
+    assert report.unscored == "the strategy raised ZeroDivisionError: of my own making"
