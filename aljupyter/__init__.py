@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aljupyter import (
+        companions,
         data,
         datasets,
         errors,
@@ -44,6 +45,7 @@ __all__ = [
     "GPClassifier",
     "GPRegressor",
     "RegressionPosterior",
+    "companions",
     "data",
     "datasets",
     "errors",

@@ -91,6 +91,11 @@ class Standing:
         """Metrics that rounds of this task have."""
         return self._measure.names
 
+    @property
+    def top(self) -> float:
+        """The share of the training view that counts as the best, for ``hit_ratio``."""
+        return self._measure.top
+
     def at(self, k: int) -> Past:
         """Round k as it was: its model, scores and labelled set. Reads, never fits.
 

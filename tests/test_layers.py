@@ -23,7 +23,7 @@ FLOORS = [
     ["stopping"],
     ["runs"],
     ["learner"],
-    ["inspection"],
+    ["companions", "inspection"],
     ["whatif"],
     ["widgets"],
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -319,6 +320,15 @@ class DataManager:
         self.labelled = self._view(snapshot.indices, snapshot.y)
         self._unlabelled = None
         self._train_is_old = True
+
+    def twin(self, snapshot: Snapshot | None = None) -> DataManager:
+        """A manager of the same points and views with labels of its own: those of the snapshot, or the present ones.
+
+        Features and the dataset's own labels are shared, not copied.
+        """
+        other = copy.copy(self)
+        other.restore(self.snapshot() if snapshot is None else snapshot)
+        return other
 
     def _present_label(self, index: int) -> Any:
         position = int(np.flatnonzero(self.labelled.indices == index)[0])
