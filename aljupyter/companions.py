@@ -88,8 +88,13 @@ def replay(learner: ActiveLearner, strategy: Any = None, draws: int = DRAWS, con
 
     Examples
     --------
-    >>> random = replay(learner)
-    >>> mean, spread = random.curve("balanced_accuracy")
+    >>> import aljupyter as al
+    >>> data = al.DataManager([[0.0], [1.0], [2.0], [5.0], [6.0]], [0, 0, 0, 1, 1], labelled=[0, 3])
+    >>> learner = al.ActiveLearner(data, al.GPClassifier("rbf", optimizer=None))
+    >>> records = learner.run(rounds=2)
+    >>> random = replay(learner, draws=3)
+    >>> random.n_labels.tolist(), random.values["accuracy"].shape
+    ([2, 3, 4], (3, 3))
     """
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
         raise InvalidParameter(f"draws is a whole number of at least 1, got {draws!r}.")
