@@ -22,13 +22,11 @@ class Controls:
 
     Parameters
     ----------
-    strategies, measures, metrics, features : sequences of str
+    strategies, measures, features : sequences of str
         What the menus offer. The menu of planes is there for three features or more.
     """
 
-    def __init__(
-        self, strategies: Sequence[str], measures: Sequence[str], metrics: Sequence[str], features: Sequence[str]
-    ):
+    def __init__(self, strategies: Sequence[str], measures: Sequence[str], features: Sequence[str]):
         def button(text: str, tip: str, style: str = "", cls: str = "") -> w.Button:
             made = w.Button(description=text, tooltip=tip, button_style=style, layout=w.Layout(width="76px"))
             made.add_class(cls)
@@ -70,9 +68,6 @@ class Controls:
         offered = list(features)[:MAX_FEATURES]
         self.first = menu("x", offered, "Feature on the horizontal axis", "al-x", "200px")
         self.second = menu("y", offered, "Feature on the vertical axis", "al-y", "200px")
-        self.metric = menu(
-            "metric", [(name.replace("_", " "), name) for name in metrics], "What the learning curve shows", "al-metric"
-        )
         self.bar = w.FloatProgress(
             min=0, max=1, bar_style="success", layout=w.Layout(flex="1 1 120px", min_width="80px")
         )
@@ -85,7 +80,7 @@ class Controls:
         if len(offered) > 1:
             self.second.value = offered[1]
         row = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
-        choices = [self.batch, self.strategy, self.measure, self.metric]
+        choices = [self.batch, self.strategy, self.measure]
         if len(features) > 2:
             choices += [self.plane, self.first, self.second]
         self._buttons = w.HBox(

@@ -6,12 +6,13 @@ import asyncio
 import atexit
 import base64
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
 from aljupyter import strategies
+from aljupyter.companions import band_of, replay
 from aljupyter.control import Control
 from aljupyter.errors import ViewError
 from aljupyter.records import RoundRecord
@@ -23,6 +24,7 @@ from aljupyter.widgets.follower import Follower
 from aljupyter.widgets.heats import all_shown
 from aljupyter.widgets.keys import KeyGuard
 from aljupyter.widgets.leftovers import forget, replace_leftovers
+from aljupyter.widgets.pane import RightPane
 from aljupyter.widgets.planes import FeaturePlane, Inputs, PlaneChoice, PrincipalPlane, choose_plane
 from aljupyter.widgets.player import Player
 from aljupyter.widgets.questions import Questions
@@ -58,6 +60,9 @@ class Explorer:
         What the learning curve shows, one of ``learner.metric_names``.
     grid : int
         Cells of the heatmap along an axis, 2 to 100.
+    beside : mapping of str to learners, optional
+        Other loops whose mean and spread are drawn beside the learning curve, by name: the same strategy on other
+        folds, say, or another strategy. A learner or its history, or several.
     until : StopRule or callable, or several, optional
         When Run ends before its last round; see :meth:`ActiveLearner.run`. More can be ticked in the settings.
     show : callable, optional
@@ -75,7 +80,7 @@ class Explorer:
     Raises
     ------
     ViewError, UnknownColumn, WrongShape, InvalidParameter
-        For a measure, metric, plane, grid or stop rule that there is not.
+        For a measure, metric, plane, grid, stop rule or loop that there is not.
 
     Examples
     --------
@@ -89,6 +94,7 @@ class Explorer:
         plane: PlaneChoice = None,
         metric: str | None = None,
         grid: int = MAX_GRID,
+        beside: Mapping[str, Any] | None = None,
         until: Any = None,
         show: ShowFunction | None = None,
         synchronous: bool = False,
@@ -103,11 +109,14 @@ class Explorer:
         metric = _choose("metric", metric, learner.metric_names, PREFERRED_METRICS)
         chosen = choose_plane(self._inputs, plane)
         rules = as_rules(until)
-        self._screen = Screen(learner.data, measures, measure, metric, chosen, int(grid), learner.floor_performance())
+        bands = [band_of(str(name), loops) for name, loops in (beside or {}).items()]
+        self._right = RightPane(learner.data, learner.metric_names, learner.floor_performance(), bands)
+        self._right.metric.value = metric
+        self._screen = Screen(learner.data, measures, measure, chosen, int(grid), self._right)
 
         named = strategies.names(learner.data.task)
-        self._controls = Controls(named, list(measures), list(learner.metric_names), self._inputs.names)
-        self._controls.measure.value, self._controls.metric.value = measure, metric
+        self._controls = Controls(named, list(measures), self._inputs.names)
+        self._controls.measure.value = measure
         self._controls.show_plane(chosen.features if isinstance(chosen, FeaturePlane) else None)
         self._follower = Follower(learner, self._screen, self._controls.batch.value)
         self._voice = Voice(self._controls, self._status, lambda: self._follower.problem)
@@ -217,6 +226,7 @@ class Explorer:
             (controls.step, player.step),
             (controls.run, lambda: player.run(controls.rounds.value, until=self._settings.rules())),
             (controls.undo, player.undo),
+            (self._right.baseline, self._play_random),
         ):
             button.on_click(lambda _, act=act: self._voice.attempt(act))
         for menu, change in (
@@ -225,7 +235,7 @@ class Explorer:
             (controls.first, self._change_plane),
             (controls.second, self._change_plane),
             (controls.measure, self._change_names),
-            (controls.metric, self._change_names),
+            *((menu, self._change_right) for menu in self._right.menus),
         ):
             menu.observe(lambda _, change=change: self._voice.attempt(change), "value")
         controls.explain.observe(lambda _: self._voice.attempt(self._explain), "value")
@@ -260,9 +270,23 @@ class Explorer:
             self._controls.allow_undo(not self._player.controller.busy and rounds > 0)
 
     def _change_names(self) -> None:
-        self._screen.measure, self._screen.metric = self._controls.measure.value, self._controls.metric.value
+        self._screen.measure = self._controls.measure.value
         self._screen.draw()
         self._voice.stand()
+
+    def _change_right(self) -> None:
+        self._screen.draw_right()
+        self._right.compare(self.learner)
+        self._voice.stand()
+
+    def _play_random(self) -> None:
+        """Play the rounds of the learner with random queries, and say what it gains over them."""
+
+        def play(control: Control) -> None:
+            self._right.take_random(replay(self.learner, control=control))
+            self._change_right()
+
+        self._player.start(play, stays=True)
 
     def _change_plane(self) -> None:
         controls = self._controls
@@ -300,6 +324,7 @@ class Explorer:
             self._show_round()
             self._questions.refresh()
             self._settings.refresh()
+            self._right.compare(self.learner)
             if self._controls.explain.value:
                 self._explain()
             self._voice.stand()
@@ -314,8 +339,8 @@ class Explorer:
     def _status(self) -> str:
         at = self._follower.at
         if at is not None:
-            return text.past(self.learner, self._screen.metric, at)
-        return text.status(self.learner, self._screen.metric)
+            return text.past(self.learner, self._right.metric.value, at)
+        return text.status(self.learner, self._right.metric.value)
 
 
 def _choose(what: str, name: str | None, offered: Iterable[str], preferred: Iterable[str]) -> str:

@@ -150,29 +150,6 @@ class PlaneFrame:
 
 
 @dataclass(frozen=True)
-class CurveFrame:
-    """A learning curve in one metric; NaN where a round has no value of it.
-
-    `at` is the place of the round that is shown; None where that is the last, the present.
-    """
-
-    metric: str
-    n_labels: np.ndarray
-    values: np.ndarray
-    ceiling: float | None = None
-    floor: float | None = None
-    n_train: int = 0
-    at: int | None = None
-
-    @property
-    def marked(self) -> tuple[np.ndarray, np.ndarray]:
-        """Labels and value of the model that is shown; empty where it has no value."""
-        known = np.flatnonzero(np.isfinite(self.values))
-        place = known[-1:] if self.at is None else known[known == self.at]
-        return self.n_labels[place], self.values[place]
-
-
-@dataclass(frozen=True)
 class Against:
     """The round that a moment is compared with, what it is remembered by, and its name."""
 
@@ -365,19 +342,3 @@ class Painter:
         place = {index: k for k, index in enumerate(labelled.indices.tolist())}
         y = labelled.y.cpu().numpy()[[place[index] for index in indices.tolist()]].astype(float)
         return np.full(len(y), low) if (self.data.n_classes or 0) > 2 else y
-
-
-def curve_frame(
-    moment: Moment,
-    metric: str,
-    n_train: int,
-    ceiling: Metrics | None = None,
-    floor: Metrics | None = None,
-    at: int | None = None,
-) -> CurveFrame:
-    """The learning curve up to a moment: a point a round, and one for the model of the moment. Round `at` is marked."""
-    rows = [(record.n_labels, record.metrics.get(metric, np.nan)) for record in moment.history]
-    if moment.is_current:
-        rows.append((len(moment.labelled), moment.metrics.get(metric, np.nan)))
-    n_labels, values = np.array(rows, dtype=float).reshape(-1, 2).T
-    return CurveFrame(metric, n_labels, values, (ceiling or {}).get(metric), (floor or {}).get(metric), n_train, at)

@@ -96,8 +96,15 @@ class Player:
     def undo(self) -> Future[RoundRecord]:
         return self.start(lambda control: self.learner.undo(), lambda undone: "Taken back. ")
 
-    def start(self, call: Callable[[Control], Any], said: Callable[[Any], str] = lambda result: "") -> Future[Any]:
+    def start(
+        self, call: Callable[[Control], Any], said: Callable[[Any], str] = lambda result: "", stays: bool = False
+    ) -> Future[Any]:
         """Let the worker do something with the learner, and say how it went; of what it gave, what `said` makes of it.
+
+        Parameters
+        ----------
+        stays : bool
+            Whether the round that is shown stays; who plays a round looks at the present.
 
         Raises
         ------
@@ -108,7 +115,8 @@ class Player:
         def job(control: Control) -> Any:
             before = len(self.learner.history)
             try:
-                self._follower.at = None  # who plays a round looks at the present
+                if not stays:
+                    self._follower.at = None
                 with self.learner.turn.within(PATIENCE):
                     result = call(control)
             except RoundCancelled:
@@ -181,13 +189,13 @@ class Player:
 
     def _find_ceiling(self, control: Control) -> None:
         try:
-            self._screen.ceiling = self.learner.full_data_performance(control)
+            self._screen.right.ceiling = self.learner.full_data_performance(control)
         except RoundCancelled:
             raise  # a round came first; it is looked for again after it
         except Exception as error:  # a curve without a ceiling is worth having
             self._voice.last_error = error
         self._ceiling_known = True
-        self._voice.attempt(self._screen.draw)
+        self._voice.attempt(self._screen.draw_right)
 
 
 def give_strategy(learner: ActiveLearner, strategy: Strategy) -> None:

@@ -1,4 +1,4 @@
-"""The two pictures of an Explorer, and what they show: a moment, by the measure and the metric chosen."""
+"""The two panes of an Explorer, and what they show: a moment, by the measure and the view chosen."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from aljupyter.widgets import frames, static
 from aljupyter.widgets.cleanup import close_tree
-from aljupyter.widgets.curve import CurveView
-from aljupyter.widgets.frames import Metrics, Moment
+from aljupyter.widgets.frames import Moment
 from aljupyter.widgets.heatmap import HeatmapView
+from aljupyter.widgets.pane import RightFrame, RightPane
 from aljupyter.widgets.planes import Plane
 
 
@@ -47,7 +47,7 @@ class Look:
 
 
 class Screen:
-    """Heatmap beside learning curve. It reads a moment once (:meth:`look`) and draws it as often as asked.
+    """Heatmap beside the right pane. It reads a moment once (:meth:`look`) and draws it as often as asked.
 
     One thread draws at a time: ipywidgets gathers changes in one place a widget, and two writers would mix theirs.
 
@@ -56,13 +56,12 @@ class Screen:
     data : DataManager
     measures : mapping of str to Measure or Field
         What the heatmap can show.
-    measure, metric : str
+    measure : str
         What it shows now.
     plane : Plane
     grid : int
         Cells along an axis.
-    floor : mapping or None
-        Metrics of predicting without features.
+    right : RightPane
     """
 
     def __init__(
@@ -70,24 +69,19 @@ class Screen:
         data: Any,
         measures: Mapping[str, frames.Shown],
         measure: str,
-        metric: str,
         plane: Plane,
         grid: int,
-        floor: Metrics | None,
+        right: RightPane,
     ):
-        self.measure, self.metric = measure, metric
-        self.ceiling: Metrics | None = None
-        self._data, self._measures, self._floor, self._grid = data, measures, floor, grid
+        self.measure, self.right = measure, right
+        self._data, self._measures, self._grid = data, measures, grid
         self._classes = data.classes if data.n_classes else None
         self._lock = threading.RLock()
         self._look: Look | None = None
-        self._frames: tuple[frames.PlaneFrame, frames.CurveFrame] | None = None
+        self._frames: tuple[frames.PlaneFrame, RightFrame] | None = None
         self.plane = plane
         self.heatmap = HeatmapView(self._classes, is_line=plane.is_line)
-        self.curve = CurveView()
-        self.widget = w.HBox(
-            [self.heatmap.widget, self.curve.widget], layout=w.Layout(flex_flow="row wrap", width="100%")
-        )
+        self.widget = w.HBox([self.heatmap.widget, right.widget], layout=w.Layout(flex_flow="row wrap", width="100%"))
 
     @property
     def plane(self) -> Plane:
@@ -113,12 +107,19 @@ class Screen:
                 return
             measure = self._measures[self.measure]
             plane = self._looked_by.frame(look.moment, measure, self.measure, look.message, look.against)
-            curve = frames.curve_frame(
-                look.whole, self.metric, len(self._data.train), self.ceiling, self._floor, look.at
-            )
-            self._frames = plane, curve
             self.heatmap.render(plane)
-            self.curve.render(curve)
+            self.right.draw(look.moment, look.whole, look.at)
+            assert self.right.frame is not None
+            self._frames = plane, self.right.frame
+
+    def draw_right(self) -> None:
+        """Draw the right pane anew: the left one shows what it showed."""
+        with self._lock:
+            look = self._look
+            if look is not None and self._frames is not None:
+                self.right.draw(look.moment, look.whole, look.at)
+                assert self.right.frame is not None
+                self._frames = self._frames[0], self.right.frame
 
     def project(self, x: Tensor) -> np.ndarray:
         """Where inputs of the model lie on the picture, shape (N, 2)."""
@@ -146,7 +147,7 @@ class Screen:
     def summary(self) -> str:
         """What is on the screen, in words."""
         with self._lock:
-            return f"{self.heatmap.summary()}\n{self.curve.summary()}"
+            return f"{self.heatmap.summary()}\n{self.right.summary()}"
 
     def picture(self, title: str) -> bytes | None:
         """What is on the screen, as a PNG; None before anything is."""
@@ -157,5 +158,5 @@ class Screen:
         with self._lock:
             self._look = None  # whoever draws after this draws nothing
             self.heatmap.close()
-            self.curve.close()
+            self.right.close()
             close_tree(self.widget)

@@ -13,7 +13,9 @@ import numpy as np
 
 from aljupyter.models.metrics import LOWER_IS_BETTER
 from aljupyter.widgets import theme
-from aljupyter.widgets.frames import CLASSES, CurveFrame, PlaneFrame
+from aljupyter.widgets.curves import CurveFrame
+from aljupyter.widgets.diagnostics import Calibration, Confusion, DiagnosticFrame, Parity
+from aljupyter.widgets.frames import CLASSES, PlaneFrame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,18 +24,23 @@ if TYPE_CHECKING:
 _MARKERS = {"square": "s", "circle": "o", "triangle-up": "^", "diamond": "D", "triangle-down": "v"}
 
 
-def picture(plane: PlaneFrame, curve: CurveFrame, classes: Sequence[Any] | None, status: str = "") -> bytes:
+def picture(
+    plane: PlaneFrame, right: CurveFrame | DiagnosticFrame, classes: Sequence[Any] | None, status: str = ""
+) -> bytes:
     """A PNG of both pictures side by side, with the status line above them."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.6), dpi=80, layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    left_axes, right_axes = figure.subplots(1, 2)
     # a dollar sign in a label or a feature name is not mathematics
     figure.suptitle(status, fontsize=10, parse_math=False)
-    _draw_plane(figure, left, plane, classes)
-    _draw_curve(right, curve)
+    _draw_plane(figure, left_axes, plane, classes)
+    if isinstance(right, CurveFrame):
+        _draw_curve(right_axes, right)
+    else:
+        _draw_diagnostic(right_axes, right)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
@@ -88,7 +95,11 @@ def _draw_curve(axes: Axes, frame: CurveFrame) -> None:
     from matplotlib.ticker import MaxNLocator
 
     known = np.isfinite(frame.values)
-    axes.plot(frame.n_labels[known], frame.values[known], color=theme.CURVE_COLOUR, marker="o", ms=3)
+    for k, band in enumerate(frame.bands):
+        lower, upper, colour = band.mean_N - band.spread_N, band.mean_N + band.spread_N, theme.band_colour(k)
+        axes.fill_between(band.x_N, lower, upper, color=colour, alpha=0.2, lw=0)
+        axes.plot(band.x_N, band.mean_N, "-.", color=colour, label=f"{_plain(band.name)}, {band.n_loops} loops")
+    axes.plot(frame.x_N[known], frame.values[known], color=theme.CURVE_COLOUR, marker="o", ms=3)
     axes.plot(*frame.marked, "o", color=theme.ASKED_COLOUR, mec=theme.OUTLINE)
     for value, colour, words in (
         (frame.ceiling, theme.CEILING_COLOUR, f"all {frame.n_train} labelled"),
@@ -97,7 +108,38 @@ def _draw_curve(axes: Axes, frame: CurveFrame) -> None:
         if value is not None and np.isfinite(value):
             axes.axhline(value, color=colour, ls="--", label=f"{words}: {theme.number(value)}")
     name = frame.metric.replace("_", " ")
-    axes.set(xlabel="labels", ylabel=f"{name} (lower is better)" if frame.metric in LOWER_IS_BETTER else name)
+    axes.set(xlabel=frame.over, ylabel=f"{name} (lower is better)" if frame.metric in LOWER_IS_BETTER else name)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if frame.ceiling is not None or frame.floor is not None:
+    if frame.ceiling is not None or frame.floor is not None or frame.bands:
         axes.legend(fontsize=8, frameon=False)
+
+
+def _draw_diagnostic(axes: Axes, frame: DiagnosticFrame) -> None:
+    shown = frame.shown
+    axes.set_title(f"{frame.view}: {frame.message}", fontsize=9, parse_math=False)
+    if isinstance(shown, Calibration):
+        axes.axline((0, 0), (1, 1), color=theme.FLOOR_COLOUR, ls="--")
+        axes.plot(shown.said_B, shown.true_B, color=theme.CURVE_COLOUR, marker="o", ms=3)
+        words = ("held", "is held") if shown.is_interval else ("probability of the predicted class", "share right")
+        axes.set(xlabel=words[0], ylabel=words[1], xlim=(0, 1), ylim=(0, 1))
+    elif isinstance(shown, Parity):
+        axes.axline((shown.measured_N[0],) * 2, slope=1, color=theme.FLOOR_COLOUR, ls="--")
+        axes.scatter(shown.measured_N, shown.predicted_N, s=12, c=theme.CURVE_COLOUR)
+        axes.set(xlabel="measured", ylabel="predicted")
+    elif isinstance(shown, Confusion):
+        counts = shown.counts_C_C
+        axes.imshow(counts / np.maximum(1, counts.sum(1, keepdims=True)), cmap="Blues", vmin=0, vmax=1.3)
+        if len(counts) <= 12:
+            for (row, column), count in np.ndenumerate(counts):
+                axes.text(column, row, str(count), ha="center", va="center", fontsize=8)
+            names = [_plain(name) for name in shown.classes]
+            axes.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
+            axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.set(xlabel="predicted", ylabel="true")
+    elif shown is not None and shown.edges is not None:
+        axes.stairs(shown.counts_B, shown.edges, fill=True, color=theme.CURVE_COLOUR)
+        axes.set(xlabel="label", ylabel="labels")
+    elif shown is not None:
+        colours = [theme.class_colour(code) for code in range(len(shown.counts_B))]
+        axes.barh([_plain(name) for name in shown.classes], shown.counts_B, color=colours)
+        axes.set_xlabel("labels")

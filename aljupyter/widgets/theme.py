@@ -39,6 +39,11 @@ def class_shape(code: int) -> str:
     return SHAPES[code % len(SHAPES)]
 
 
+def band_colour(k: int) -> str:
+    """Colour of the k-th of the loops beside a learning curve."""
+    return ("#E69F00", "#CC79A7", "#009E73", "#D55E00")[k % 4]
+
+
 @cache
 def heat_palette(name: str = HEAT_MAP, n_classes: int = 0) -> np.ndarray:
     """Colours of the heatmap from low to high, uint8 of shape (256, 3); those of the classes where there are any."""
@@ -94,6 +99,17 @@ def nice_ticks(low: float, high: float, n: int = 5, integer: bool = False) -> np
     if integer:
         step = max(1.0, 5.0 if step == 2.5 else step)
     return np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
+
+
+def log_ticks(low: float, high: float) -> np.ndarray:
+    """Round numbers within [low, high] for a logarithmic axis, float64; 0 < low."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
+        ticks = np.array([d * 10.0**p for p in powers for d in digits])
+        ticks = ticks[(ticks >= low) & (ticks <= high)]
+        if len(ticks) >= 3:
+            return ticks[:: max(1, len(ticks) // 6)]
+    return ticks if len(ticks) else nice_ticks(low, high)
 
 
 def tick_format(ticks: np.ndarray) -> str:

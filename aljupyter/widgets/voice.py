@@ -59,9 +59,9 @@ class Voice:
             self._controls.say(sentence)
 
     def fail(self, error: BaseException) -> None:
-        self.last_error = error
         with self.lock:
             self._controls.say(_words(error), error)
+            self.last_error = error
 
 
 def _words(error: BaseException) -> str:

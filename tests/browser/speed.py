@@ -38,7 +38,7 @@ bare.add_class("al-bare")
 def swap(_):
     frames.reverse()
     screen.heatmap.render(frames[0][0])
-    screen.curve.render(frames[0][1])
+    screen.right.curve.render(frames[0][1])
 
 bare.on_click(swap)
 explorer.widget.children = [bare, *explorer.widget.children]

@@ -39,7 +39,7 @@ def test_step_moves_heat_curve_points_and_status(explore):
     assert explorer.summary().startswith("After 1 round: asked 1 point; balanced accuracy ")
     assert "7 of 45 labelled." in explorer.summary()
     assert heat(explorer) != before
-    np.testing.assert_array_equal(explorer._screen.curve.curve.x, [6, 7])
+    np.testing.assert_array_equal(explorer._screen.right.curve.curve.x, [6, 7])
     asked = explorer._screen.heatmap.points.asked
     np.testing.assert_allclose([asked.x[0], asked.y[0]], learner.data.raw[learner.history[-1].indices[0]], rtol=1e-6)
 
@@ -54,7 +54,7 @@ def test_run_undo_and_batch(explore):
     click(explorer, "undo")
     assert explorer.summary().startswith("Taken back. After 2 rounds: asked 2 points")
     assert explorer.learner.n_labels == 10
-    np.testing.assert_array_equal(explorer._screen.curve.curve.x, [6, 8, 10])
+    np.testing.assert_array_equal(explorer._screen.right.curve.curve.x, [6, 8, 10])
 
 
 def test_the_marked_candidates_are_asked_next_and_marking_them_changes_nothing(explore):
@@ -82,7 +82,7 @@ def test_every_kind_of_data_has_pictures(explore, task, n_features):
         choose(explorer, "measure", measure)
         assert f"Heatmap: {measure}" in explorer.summary()
     for metric in learner.metric_names:
-        choose(explorer, "metric", metric)
+        explorer._right.metric.value = metric
         assert f"Learning curve: {metric.replace('_', ' ')}" in explorer.summary()
     click(explorer, "step")
     assert explorer.last_error is None
@@ -155,7 +155,7 @@ def test_two_explorers_stay_in_step_and_fit_once(explore):
     assert learner.model.fits == fits + 2
     for explorer in (first, second):
         assert explorer.summary().startswith("After 2 rounds: ")
-        np.testing.assert_array_equal(explorer._screen.curve.curve.x, [6, 7, 8])
+        np.testing.assert_array_equal(explorer._screen.right.curve.curve.x, [6, 7, 8])
 
 
 def test_one_round_is_one_picture(explore):

@@ -5,7 +5,7 @@ import pytest
 
 import aljupyter as al
 from aljupyter.strategies import ClassProbability, Entropy, Greedy, StandardDeviation
-from aljupyter.widgets import frames
+from aljupyter.widgets.curves import curve_frame
 from aljupyter.widgets.frames import Moment, Painter
 from aljupyter.widgets.planes import Inputs, choose_plane
 from tests.managers import Mean, NearestMean
@@ -161,15 +161,15 @@ def test_the_curve_has_a_point_a_round_and_one_for_the_present_model():
     learner = al.ActiveLearner(data, NearestMean(), al.strategies.Random())
     learner.run(3, n=2, progress=False)
     moment = Moment(data.labelled, data.unlabelled.indices, history=learner.history)
-    frame = frames.curve_frame(moment, "accuracy", 30)
+    frame = curve_frame(moment, "accuracy", 30)
     np.testing.assert_array_equal(frame.n_labels, [6, 8, 10])
     np.testing.assert_allclose(frame.values, learner.history.to_frame()["accuracy"])
     learner.fit()
     now = Moment(
         data.labelled, data.unlabelled.indices, is_current=True, history=learner.history, metrics=learner.metrics
     )
-    frame = frames.curve_frame(now, "accuracy", 30, {"accuracy": 0.9}, {"accuracy": 0.5})
+    frame = curve_frame(now, "accuracy", 30, {"accuracy": 0.9}, {"accuracy": 0.5})
     np.testing.assert_array_equal(frame.n_labels, [6, 8, 10, 12])
     assert (frame.ceiling, frame.floor) == (0.9, 0.5)
-    assert np.isnan(frames.curve_frame(now, "rmse", 30).values).all()
-    assert frames.curve_frame(moment_of(data), "accuracy", 30).values.shape == (0,)
+    assert np.isnan(curve_frame(now, "rmse", 30).values).all()
+    assert curve_frame(moment_of(data), "accuracy", 30).values.shape == (0,)

@@ -109,7 +109,7 @@ def test_what_the_model_does_not_say_is_said_beside_the_points(explore):
     caption = explorer._screen.heatmap.widget.children[0].value
     assert "draws" in caption and not explorer._screen.heatmap.image.visible
     click(explorer, "step")
-    assert len(explorer._screen.curve.curve.x) == 2 and explorer.last_error is None
+    assert len(explorer._screen.right.curve.curve.x) == 2 and explorer.last_error is None
     choose(explorer, "measure", "entropy")
     assert explorer._screen.heatmap.image.visible
 

@@ -95,7 +95,7 @@ def test_the_status_and_the_timeline_say_which_round(explore):
     said = f"Round 1 of 3, with 7 labels: balanced accuracy {value:.3f}"
     assert explorer.summary().startswith(said) and "then Entropy() asked 1 point." in explorer.summary()
     assert explorer.summary().endswith("Timeline: 1 of 3.") and not explorer._timeline.now.disabled
-    curve = explorer._screen.curve
+    curve = explorer._screen.right.curve
     assert (curve.present.x[0], curve.present.y[0]) == (7, np.float32(value)) and len(curve.curve.x) == 4
     assert f"shown is {value:.3f} at 7" in explorer.summary()
     explorer._timeline.now.click()

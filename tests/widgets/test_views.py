@@ -10,7 +10,8 @@ from PIL import Image
 from aljupyter.widgets import static, theme
 from aljupyter.widgets.controls import Controls
 from aljupyter.widgets.curve import CurveView
-from aljupyter.widgets.frames import CurveFrame, Curves, Heat, PlaneFrame, Points
+from aljupyter.widgets.curves import CurveFrame
+from aljupyter.widgets.frames import Curves, Heat, PlaneFrame, Points
 from aljupyter.widgets.heatmap import HeatmapView
 
 NOWHERE = Points(np.zeros(0, int), np.zeros((0, 2)))
@@ -203,8 +204,8 @@ def test_the_label_axis_has_whole_numbers_and_stays_for_some_rounds(curve):
         lambda: HeatmapView(["a", "b", "c"]),
         lambda: HeatmapView(None, is_line=True),
         CurveView,
-        lambda: Controls(["random"], ["entropy"], ["accuracy"], ["a", "b", "c"]),
-        lambda: Controls(["random"], ["entropy"], ["accuracy"], ["a"]),
+        lambda: Controls(["random"], ["entropy"], ["a", "b", "c"]),
+        lambda: Controls(["random"], ["entropy"], ["a"]),
     ],
     ids=["heatmap", "line", "curve", "controls", "controls for one feature"],
 )
@@ -220,7 +221,7 @@ def test_close_leaves_no_widget(make):
 
 
 def test_every_control_has_a_label_and_a_tooltip():
-    controls = Controls(["random"], ["entropy"], ["accuracy"], ["a", "b", "c"])
+    controls = Controls(["random"], ["entropy"], ["a", "b", "c"])
     for row in controls.widget.children[:2]:
         for control in row.children:
             if control not in (controls.bar, controls.words):
@@ -229,7 +230,7 @@ def test_every_control_has_a_label_and_a_tooltip():
 
 
 def test_the_status_line_is_announced_and_escaped():
-    controls = Controls(["random"], ["entropy"], ["accuracy"], ["a"])
+    controls = Controls(["random"], ["entropy"], ["a"])
     controls.say("1 < 2 & so on")
     assert 'role="status"' in controls.status.value and 'aria-live="polite"' in controls.status.value
     assert controls.summary() == "1 < 2 & so on"

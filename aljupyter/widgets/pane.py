@@ -1,0 +1,157 @@
+"""The right pane: a learning curve, or what the model of the moment gets right and wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+
+from aljupyter.companions import Band, in_words
+from aljupyter.widgets import theme
+from aljupyter.widgets.cleanup import close_tree
+from aljupyter.widgets.curve import CurveView
+from aljupyter.widgets.curves import LABELS, ROUNDS, CurveFrame, curve_frame
+from aljupyter.widgets.diagnostic_view import DiagnosticView
+from aljupyter.widgets.diagnostics import CALIBRATION, CURVE, OUTCOME, DiagnosticFrame, diagnostic_frame
+from aljupyter.widgets.diagnostics import LABELS as SO_FAR
+from aljupyter.widgets.frames import Metrics, Moment
+
+RANDOM = "random queries"
+RightFrame = CurveFrame | DiagnosticFrame
+
+
+class RightPane:
+    """One view at a time; those that are not looked at are not made, and nothing is computed or sent for them.
+
+    Parameters
+    ----------
+    data : DataManager
+    metrics : sequence of str
+        What the curve can show.
+    floor : mapping or None
+        Metrics of predicting without features.
+    bands : sequence of Band
+        Other loops beside the curve.
+    """
+
+    def __init__(self, data: Any, metrics: Sequence[str], floor: Metrics | None, bands: Sequence[Band] = ()):
+        self._data, self._floor = data, floor
+        self.ceiling: Metrics | None = None
+        self._given = tuple(bands)
+        self.random: Band | None = None
+
+        def menu(cls: str, tip: str, options: Sequence[Any]) -> w.Dropdown:
+            made = w.Dropdown(options=list(options), tooltip=tip, layout=w.Layout(width="auto", max_width="220px"))
+            made.add_class(cls)
+            return made
+
+        outcome = "confusion matrix" if data.n_classes else "predicted against measured"
+        views = [(CURVE, CURVE), (CALIBRATION, CALIBRATION), (outcome, OUTCOME), (SO_FAR, SO_FAR)]
+        self.view = menu("al-view", "What is shown here", views)
+        self.metric = menu(
+            "al-metric", "What the learning curve shows", [(name.replace("_", " "), name) for name in metrics]
+        )
+        over = [(f"over {LABELS}", LABELS), (f"over {ROUNDS}", ROUNDS)]
+        self.over = menu("al-over", "What the learning curve goes over", over)
+        self.log = w.Checkbox(
+            description="log", indent=False, tooltip="A logarithmic axis of the metric", layout=w.Layout(width="auto")
+        )
+        self.log.add_class("al-log")
+        self.baseline = w.Button(
+            description="Random?", layout=w.Layout(width="84px"),
+            tooltip="Play the same rounds with random queries, five times, and compare; the learner is left alone",
+        )  # fmt: skip
+        self.baseline.add_class("al-baseline")
+        self._of_curve = [self.metric, self.over, self.log, self.baseline]
+        header = w.HBox(
+            [self.view, *self._of_curve], layout=w.Layout(flex_flow="row wrap", align_items="center", width="100%")
+        )
+        self.sentence = w.HTML()
+        self.sentence.add_class("al-gain")
+        self.curve = CurveView()
+        self._log_curve: CurveView | None = None
+        self._diagnostic: DiagnosticView | None = None
+        self._body = w.VBox([self.curve.widget], layout=w.Layout(width="100%"))
+        self.widget = w.VBox([header, self._body, self.sentence], layout=w.Layout(flex="1 1 400px", min_width="320px"))
+        self.frame: RightFrame | None = None
+        self._gain = ""
+
+    @property
+    def menus(self) -> tuple[Any, ...]:
+        """Controls whose change asks for another picture."""
+        return self.view, self.metric, self.over, self.log
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        return (*self._given, *([self.random] if self.random is not None else []))
+
+    def draw(self, moment: Moment, whole: Moment, at: int | None) -> None:
+        """Draw the view that is chosen.
+
+        Parameters
+        ----------
+        moment : Moment
+            The one that is looked at.
+        whole : Moment
+            The present, whose history the curve shows.
+        at : int or None
+            Which round the moment is; None for the present.
+        """
+        on_curve = self.view.value == CURVE
+        for control in self._of_curve:
+            _set(control.layout, display=None if on_curve else "none")
+        _set(self.sentence.layout, display=None if on_curve else "none")
+        if on_curve:
+            curve = curve_frame(
+                whole, self.metric.value, len(self._data.train), self.ceiling, self._floor, at, self.over.value,
+                self.bands,
+            )  # fmt: skip
+            view: Any = self._curve_view()
+            view.render(curve)
+            self.frame = curve
+        else:
+            diagnostic = diagnostic_frame(self.view.value, moment, self._data)
+            view = self._diagnostic = self._diagnostic or DiagnosticView()
+            view.render(diagnostic)
+            self.frame = diagnostic
+        if self._body.children != (view.widget,):
+            self._body.children = [view.widget]
+
+    def _curve_view(self) -> CurveView:
+        if not self.log.value:
+            return self.curve
+        self._log_curve = self._log_curve or CurveView(log=True)
+        return self._log_curve
+
+    def compare(self, learner: Any) -> None:
+        """Say what the learner gains over random queries, where these have been played."""
+        said = "" if self.random is None else in_words(learner, self.random, self.metric.value, theme.number)
+        if said != self._gain:
+            self._gain = said
+            self.sentence.value = f'<div role="status" aria-live="polite">{escape(said)}</div>'
+
+    def take_random(self, band: Band) -> None:
+        """Random queries have been played."""
+        self.random = replace(band, name=RANDOM)
+
+    def summary(self) -> str:
+        """What is on the screen, in words."""
+        if self.view.value != CURVE:
+            return "" if self._diagnostic is None else self._diagnostic.summary()
+        said = self._curve_view().summary()
+        return f"{said} {self._gain}" if self._gain else said
+
+    def close(self) -> None:
+        views = [view for view in (self.curve, self._log_curve, self._diagnostic) if view is not None]
+        for view in views:
+            view.close()
+        close_tree(self.widget)
+
+
+def _set(widget: Any, **values: Any) -> None:
+    for name, value in values.items():
+        if getattr(widget, name) != value:
+            setattr(widget, name, value)
