@@ -192,14 +192,14 @@ def gain(learner: ActiveLearner, band: Band, metric: str) -> tuple[float, float,
 
 
 def in_words(learner: ActiveLearner, band: Band, metric: str, number: Any = "{:.3g}".format) -> str:
-    """:func:`gain` in a sentence."""
+    """:func:`gain` in a sentence: better or worse where it is more than two standard errors over the loops."""
     mean, spread, n = gain(learner, band, metric)
     name = metric.replace("_", " ")
     if not n:
         return f"No {name} to compare with {band.name} yet."
     sure = abs(mean) > 2 * spread / band.n_loops**0.5
-    verdict = ("better" if mean > 0 else "worse") if sure and band.n_loops > 1 else "not clearly other"
+    verdict = ("Better" if mean > 0 else "Worse") if sure and band.n_loops > 1 else "Not clearly other"
     return (
-        f"In {name} {verdict} than {band.name}: {'+' if mean > 0 else ''}{number(mean)} ± {number(spread)} on average "
-        f"over {in_number(n, 'model')}, against {in_number(band.n_loops, 'loop')}."
+        f"{verdict} than {band.name}: {name} {'+' if mean > 0 else ''}{number(mean)} ± {number(spread)} on average "
+        f"({in_number(n, 'model')}, {in_number(band.n_loops, 'loop')})."
     )

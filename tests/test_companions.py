@@ -81,7 +81,7 @@ def test_gain_by_hand(metric, sign):
     mean, spread, n = gain(learner, band, metric)
     assert (mean, spread, n) == pytest.approx((sign * 0.2, np.sqrt(0.02), 4))
     words = in_words(learner, band, metric)
-    assert "± 0.141 on average over 4 models, against 2 loops" in words
+    assert "± 0.141 on average (4 models, 2 loops)." in words
 
 
 def test_words_do_not_claim_what_the_spread_does_not_show():
@@ -89,7 +89,7 @@ def test_words_do_not_claim_what_the_spread_does_not_show():
     own = learner.curve()
     values = np.stack([own["accuracy"].to_numpy() + d for d in (-0.1, 0.05)])
     band = Band("chance", own["n_labels"].to_numpy(), {"accuracy": values})
-    assert "not clearly other than chance" in in_words(learner, band, "accuracy")
+    assert "Not clearly other than chance: accuracy " in in_words(learner, band, "accuracy")
     assert "No accuracy to compare" in in_words(make(), band, "accuracy")
 
 

@@ -54,18 +54,17 @@ class RightPane:
         self.metric = menu(
             "al-metric", "What the learning curve shows", [(name.replace("_", " "), name) for name in metrics]
         )
-        over = [(f"over {LABELS}", LABELS), (f"over {ROUNDS}", ROUNDS)]
-        self.over = menu("al-over", "What the learning curve goes over", over)
+        self.over = menu("al-over", "What the learning curve goes over", [LABELS, ROUNDS])
         self.log = w.Checkbox(
             description="log", indent=False, tooltip="A logarithmic axis of the metric", layout=w.Layout(width="auto")
         )
         self.log.add_class("al-log")
         self.baseline = w.Button(
-            description="Random?", layout=w.Layout(width="84px"),
+            description="Random baseline", layout=w.Layout(width="142px", flex="0 0 auto"),
             tooltip="Play the same rounds with random queries, five times, and compare; the learner is left alone",
         )  # fmt: skip
         self.baseline.add_class("al-baseline")
-        self._of_curve = [self.metric, self.over, self.log, self.baseline]
+        self._of_curve: list[Any] = [self.metric, self.over, self.log]
         header = w.HBox(
             [self.view, *self._of_curve], layout=w.Layout(flex_flow="row wrap", align_items="center", width="100%")
         )
@@ -75,7 +74,9 @@ class RightPane:
         self._log_curve: CurveView | None = None
         self._diagnostic: DiagnosticView | None = None
         self._body = w.VBox([self.curve.widget], layout=w.Layout(width="100%"))
-        self.widget = w.VBox([header, self._body, self.sentence], layout=w.Layout(flex="1 1 400px", min_width="320px"))
+        foot = w.HBox([self.baseline, self.sentence], layout=w.Layout(align_items="center", width="100%"))
+        self._of_curve.append(foot)
+        self.widget = w.VBox([header, self._body, foot], layout=w.Layout(flex="1 1 400px", min_width="320px"))
         self.frame: RightFrame | None = None
         self._gain = ""
 
@@ -103,7 +104,6 @@ class RightPane:
         on_curve = self.view.value == CURVE
         for control in self._of_curve:
             _set(control.layout, display=None if on_curve else "none")
-        _set(self.sentence.layout, display=None if on_curve else "none")
         if on_curve:
             curve = curve_frame(
                 whole, self.metric.value, len(self._data.train), self.ceiling, self._floor, at, self.over.value,
@@ -131,7 +131,7 @@ class RightPane:
         said = "" if self.random is None else in_words(learner, self.random, self.metric.value, theme.number)
         if said != self._gain:
             self._gain = said
-            self.sentence.value = f'<div role="status" aria-live="polite">{escape(said)}</div>'
+            self.sentence.value = f'<div role="status" aria-live="polite" style="line-height:1.4">{escape(said)}</div>'
 
     def take_random(self, band: Band) -> None:
         """Random queries have been played."""
