@@ -12,21 +12,19 @@ import ipywidgets as w
 from aljupyter.widgets import theme
 from aljupyter.widgets.cleanup import close_tree
 
-PCA = "principal components"
-FEATURES = "two features"
-MAX_FEATURES = 300  # in a menu; any other can be named in `Explorer(plane=...)`
-
 
 class Controls:
     """The widgets above the pictures.
 
     Parameters
     ----------
-    strategies, measures, features : sequences of str
-        What the menus offer. The menu of planes is there for three features or more.
+    strategies, measures : sequences of str
+        What the menus offer.
+    planes : sequence of Widget
+        Menus that choose the plane.
     """
 
-    def __init__(self, strategies: Sequence[str], measures: Sequence[str], features: Sequence[str]):
+    def __init__(self, strategies: Sequence[str], measures: Sequence[str], planes: Sequence[w.Widget] = ()):
         def button(text: str, tip: str, style: str = "", cls: str = "") -> w.Button:
             made = w.Button(description=text, tooltip=tip, button_style=style, layout=w.Layout(width="76px"))
             made.add_class(cls)
@@ -64,10 +62,6 @@ class Controls:
         self.batch = count("batch", 1, "How many points a round asks", "al-batch")
         self.strategy = menu("strategy", strategies, "How the next points are chosen", "al-strategy")
         self.measure = menu("show", measures, "What the heatmap shows", "al-measure")
-        self.plane = menu("over", (PCA, FEATURES), "The plane that the heatmap lies in", "al-plane")
-        offered = list(features)[:MAX_FEATURES]
-        self.first = menu("x", offered, "Feature on the horizontal axis", "al-x", "200px")
-        self.second = menu("y", offered, "Feature on the vertical axis", "al-y", "200px")
         self.bar = w.FloatProgress(
             min=0, max=1, bar_style="success", layout=w.Layout(flex="1 1 120px", min_width="80px")
         )
@@ -77,12 +71,8 @@ class Controls:
         self.said = 0  # how many sentences the status line has shown
         self.status = w.HTML()
         self.status.add_class("al-status")
-        if len(offered) > 1:
-            self.second.value = offered[1]
         row = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
-        choices = [self.batch, self.strategy, self.measure]
-        if len(features) > 2:
-            choices += [self.plane, self.first, self.second]
+        choices = [self.batch, self.strategy, self.measure, *planes]
         self._buttons = w.HBox(
             [
                 self.step, self.run, self.rounds, self.cancel, self.undo, self.explain, self.settings, self.bar,
@@ -91,9 +81,7 @@ class Controls:
             layout=w.Layout(**row),
         )  # fmt: skip
         self.widget = w.VBox([self._buttons, w.HBox(choices, layout=w.Layout(**row)), self.status])
-        self._not_shown = [menu for menu in (self.plane, self.first, self.second) if menu not in choices]
         self.set_busy(False, can_undo=False)
-        self.show_features()
 
     def add(self, button: Any) -> None:
         """Put a part's own button beside the others."""
@@ -113,20 +101,6 @@ class Controls:
 
     def allow_undo(self, possible: bool) -> None:
         self.undo.disabled = not possible
-
-    def show_plane(self, features: Sequence[int] | None) -> None:
-        """Let the menus say which plane is shown: two features by position, or the principal components."""
-        if features is not None:
-            self.plane.value = FEATURES
-            for menu, position in zip((self.first, self.second), features, strict=True):
-                if position < len(menu.options):
-                    menu.index = position
-        self.show_features()
-
-    def show_features(self) -> None:
-        """Show the menus of the two features where the plane is one of features."""
-        for menu in (self.first, self.second):
-            menu.layout.display = None if self.plane.value == FEATURES else "none"
 
     def say(self, text: str, error: BaseException | None = None) -> None:
         """Put a sentence in the status line; what an error says in red, with its traceback to be unfolded."""
@@ -149,7 +123,7 @@ class Controls:
         return unescape(text[text.find(">") + 1 : text.find("</div>")])
 
     def close(self) -> None:
-        close_tree(self.widget, *self._not_shown)
+        close_tree(self.widget)
 
 
 def _unfold(error: BaseException) -> str:

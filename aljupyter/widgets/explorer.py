@@ -19,13 +19,14 @@ from aljupyter.records import RoundRecord
 from aljupyter.stopping import as_rules
 from aljupyter.widgets import text
 from aljupyter.widgets.cleanup import close_tree
-from aljupyter.widgets.controls import FEATURES, PCA, Controls
+from aljupyter.widgets.controls import Controls
 from aljupyter.widgets.follower import Follower
 from aljupyter.widgets.heats import all_shown
 from aljupyter.widgets.keys import KeyGuard
 from aljupyter.widgets.leftovers import forget, replace_leftovers
 from aljupyter.widgets.pane import RightPane
-from aljupyter.widgets.planes import FeaturePlane, Inputs, PlaneChoice, PrincipalPlane, choose_plane
+from aljupyter.widgets.plane_picker import PlanePicker
+from aljupyter.widgets.planes import Inputs, Plane
 from aljupyter.widgets.player import Player
 from aljupyter.widgets.questions import Questions
 from aljupyter.widgets.region import Region
@@ -53,9 +54,11 @@ class Explorer:
     learner : ActiveLearner
     measure : str, optional
         What the heatmap shows, one of ``learner.measures()``; what the strategy asks by where not given.
-    plane : "pca" or two features, optional
-        Over what: the first two principal components, or two features by name or number, the others at their median.
-        The two inputs, or the principal components of more, where not given.
+    plane : "pca", "t-sne", "isomap", "umap", two features, array of shape (N, 2) or object, optional
+        Over what: the first two principal components; an embedding (UMAP where umap-learn is installed); two features
+        by name or number, the others at their median; a place of one's own for each row of the dataset; or an object
+        whose ``fit_transform`` gives such places. The two inputs, or the principal components of more, where not
+        given. With an embedding the heat of a place is that of the nearest training point.
     metric : str, optional
         What the learning curve shows, one of ``learner.metric_names``.
     grid : int
@@ -91,7 +94,7 @@ class Explorer:
         self,
         learner: ActiveLearner,
         measure: str | None = None,
-        plane: PlaneChoice = None,
+        plane: Any = None,
         metric: str | None = None,
         grid: int = MAX_GRID,
         beside: Mapping[str, Any] | None = None,
@@ -107,17 +110,16 @@ class Explorer:
         asked_by = [name for name, shown in measures.items() if repr(shown) == repr(learner.strategy)]
         measure = _choose("measure", measure, measures, asked_by)
         metric = _choose("metric", metric, learner.metric_names, PREFERRED_METRICS)
-        chosen = choose_plane(self._inputs, plane)
+        self._picker = PlanePicker(learner.data, self._inputs, plane)
         rules = as_rules(until)
         bands = [band_of(str(name), loops) for name, loops in (beside or {}).items()]
         self._right = RightPane(learner.data, learner.metric_names, learner.floor_performance(), bands)
         self._right.metric.value = metric
-        self._screen = Screen(learner.data, measures, measure, chosen, int(grid), self._right)
+        self._screen = Screen(learner.data, measures, measure, self._picker.current, int(grid), self._right)
 
         named = strategies.names(learner.data.task)
-        self._controls = Controls(named, list(measures), self._inputs.names)
+        self._controls = Controls(named, list(measures), self._picker.widgets)
         self._controls.measure.value = measure
-        self._controls.show_plane(chosen.features if isinstance(chosen, FeaturePlane) else None)
         self._follower = Follower(learner, self._screen, self._controls.batch.value)
         self._voice = Voice(self._controls, self._status, lambda: self._follower.problem)
         self._timeline = Timeline(
@@ -128,8 +130,9 @@ class Explorer:
             learner, self._controls, self._screen, self._follower, self._voice, self._follow, synchronous
         )
         self._questions = Questions(
-            learner, self._screen, self._follower, self._player, self._voice, self._inputs, show
-        )
+            learner, self._screen, self._follower, self._player, self._voice, self._inputs, show,
+            self._picker.offer_point,
+        )  # fmt: skip
         self._region = Region(learner, self._screen, self._voice.attempt)
         self._strategy = StrategyMenu(learner, self._controls.strategy, self._region, self._voice)
         self._settings = Settings(
@@ -202,7 +205,7 @@ class Explorer:
             self._settings.close()
             self._region.close()
             self._controls.close()
-            close_tree(self.widget)
+            close_tree(self.widget, *self._picker.not_shown)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(self.widget._repr_mimebundle_() or {})
@@ -231,10 +234,8 @@ class Explorer:
             button.on_click(lambda _, act=act: self._voice.attempt(act))
         for menu, change in (
             (controls.batch, self._change_batch),
-            (controls.plane, self._change_plane),
-            (controls.first, self._change_plane),
-            (controls.second, self._change_plane),
             (controls.measure, self._change_names),
+            *((menu, self._change_plane) for menu in self._picker.menus),
             *((menu, self._change_right) for menu in self._right.menus),
         ):
             menu.observe(lambda _, change=change: self._voice.attempt(change), "value")
@@ -289,20 +290,22 @@ class Explorer:
         self._player.start(play, stays=True)
 
     def _change_plane(self) -> None:
-        controls = self._controls
-        controls.show_features()
-        if controls.plane.value == FEATURES and controls.first.value == controls.second.value:
-            self._voice.say("Choose two different features for the plane.")
+        if self._picker.is_setting:
             return
-        self._screen.plane = (
-            PrincipalPlane(self._inputs)
-            if controls.plane.value == PCA
-            else FeaturePlane(self._inputs, controls.first.index, controls.second.index)
-        )
+        if problem := self._picker.problem():
+            self._voice.say(problem)
+        elif self._picker.takes_time:
+            self._voice.say(f"Computing {self._picker.plane.value}…")
+            self._player.start(lambda control: self._show_plane(self._picker.make()), stays=True)
+        else:
+            self._show_plane(self._picker.make())
+            self._voice.stand()
+
+    def _show_plane(self, plane: Plane) -> None:
+        self._screen.plane = plane
         self._player.catch_up()
         self._questions.move()
         self._region.plane_changed()
-        self._voice.stand()
 
     def _change_batch(self) -> None:
         self._follower.batch = self._controls.batch.value

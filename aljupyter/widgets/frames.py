@@ -245,7 +245,7 @@ class Painter:
         indices = np.asarray(indices, dtype=np.int64)
         if not len(indices):
             return Points(indices, np.zeros((0, 2)))
-        return Points(indices, self.plane.project(self.data.subset(indices).x))
+        return Points(indices, self.plane.locate(self.data, indices))
 
     def _values(self, measure: Shown, name: str, moment: Moment) -> np.ndarray | None:
         if measure.needs_model and self._model is None:
@@ -254,9 +254,10 @@ class Painter:
 
     def _compute(self, measure: Shown, moment: Moment, ask: Callable[[], list[Posterior]]) -> np.ndarray:
         if isinstance(measure, Field):
-            return measure.on_grid(self.plane, self._grid, moment, self.data).astype(np.float32)
-        values: np.ndarray = torch.cat([measure.values(posterior) for posterior in ask()]).float().cpu().numpy()
-        return values
+            found = measure.on_grid(self.plane, self._grid, moment, self.data)
+        else:
+            found = torch.cat([measure.values(posterior) for posterior in ask()]).cpu().numpy()
+        return self.plane.on_cells(found.astype(np.float32))
 
     def _remembered(self, key: Hashable, name: str, compute: Callable[[], np.ndarray] | None) -> np.ndarray | None:
         place = None if key is None else (key, name)

@@ -96,6 +96,8 @@ class TrueError(Field):
             error = 1 - posterior.mean_N_C[torch.arange(len(truth)), truth.long()]
         else:
             error = (posterior.mean_N - truth).abs()
+        if plane.points is not None:
+            return error.detach().cpu().numpy()[np.searchsorted(indices, plane.points)]
         places, cells = plane.project(data.train.x), plane.project(grid_G_D)
         spans = np.array([plane.x_limits[1] - plane.x_limits[0], plane.y_limits[1] - plane.y_limits[0]])
         _, nearest = KDTree(places / spans).query(cells / spans)

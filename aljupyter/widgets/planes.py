@@ -114,7 +114,8 @@ class Inputs:
         return values if np.isfinite(values).all() else None
 
 
-def _padded(values: np.ndarray, share: float = 0.04) -> Limits:
+def padded(values: np.ndarray, share: float = 0.04) -> Limits:
+    """Limits of an axis that holds the values, with some room."""
     low, high = float(values.min()), float(values.max())
     pad = share * (high - low) or 0.5
     return low - pad, high + pad
@@ -133,8 +134,10 @@ class Plane(ABC):
     y_label: str
     x_limits: Limits
     y_limits: Limits
-    #: whether there is one input only; heat is then a strip below curves
+    #: whether there is one input only: the heat is then a curve below those of the model
     is_line: bool = False
+    #: indices of the points that the rows of :meth:`grid` are; None where they are places of the plane
+    points: np.ndarray | None = None
 
     @abstractmethod
     def at(self, xy_N_2: np.ndarray) -> Tensor:
@@ -148,6 +151,18 @@ class Plane(ABC):
     def project(self, x: Tensor) -> np.ndarray:
         """Where points lie on the plane, shape (N, 2)."""
 
+    def locate(self, data: Any, indices: np.ndarray) -> np.ndarray:
+        """Where points of the dataset lie on the plane, shape (N, 2)."""
+        return self.project(data.subset(indices).x)
+
+    def nearest(self, xy_M_2: np.ndarray) -> np.ndarray | None:
+        """Index of the point that each place stands for; None where a place stands for itself."""
+        return None
+
+    def on_cells(self, values_M: np.ndarray) -> np.ndarray:
+        """One value a cell, from one for each row of :meth:`grid`."""
+        return values_M
+
     @property
     def name(self) -> str:
         return f"{self.x_label} and {self.y_label}"
@@ -158,7 +173,16 @@ class Plane(ABC):
 
 
 class FeaturePlane(Plane):
-    """Two inputs; the others, if there are any, at their median.
+    """Two inputs; the others, if there are any, at their median or as some point has them.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    first, second : str or int
+    held : Tensor of shape (1, ...), optional
+        The model's inputs of a point: where the others are held.
+    words : str
+        Where that is.
 
     Attributes
     ----------
@@ -166,25 +190,32 @@ class FeaturePlane(Plane):
         Their positions among the inputs.
     """
 
-    def __init__(self, inputs: Inputs, first: str | int, second: str | int):
+    def __init__(
+        self,
+        inputs: Inputs,
+        first: str | int,
+        second: str | int,
+        held: Tensor | None = None,
+        words: str = "median",
+    ):
         i, j = inputs.position(first), inputs.position(second)
         if i == j:
             raise WrongShape(f"A plane needs two different features, got {inputs.names[i]!r} twice.")
         self._inputs, self.features = inputs, [i, j]
         self._units = [inputs.units(i), inputs.units(j)]
-        self._median_D = np.median(inputs.sample_M_D, axis=0)
+        self._others_D = np.median(inputs.sample_M_D, axis=0) if held is None else inputs.flatten(held)[0]
         self.x_label, self.y_label = inputs.names[i], inputs.names[j]
         if inputs.n > 2:
-            self.x_label += " (others at median)"
+            self.x_label += f" (others at {words})"
         shown = self._shown(inputs.sample_M_D)
-        self.x_limits, self.y_limits = _padded(shown[:, 0]), _padded(shown[:, 1])
+        self.x_limits, self.y_limits = padded(shown[:, 0]), padded(shown[:, 1])
 
     def _shown(self, x_N_D: np.ndarray) -> np.ndarray:
         scale, offset = np.transpose(self._units)
         return x_N_D[:, self.features] * scale + offset
 
     def at(self, xy_N_2: np.ndarray) -> Tensor:
-        x = np.tile(self._median_D, (len(xy_N_2), 1))
+        x = np.tile(self._others_D, (len(xy_N_2), 1))
         scale, offset = np.transpose(self._units)
         x[:, self.features] = (xy_N_2 - offset) / scale
         return self._inputs.unflatten(x)
@@ -207,7 +238,7 @@ class PrincipalPlane(Plane):
         shares = ((centred @ self._axes_2_D.T) ** 2).sum(0) / total
         self.x_label, self.y_label = (f"PC {k} ({share:.0%} of variance)" for k, share in enumerate(shares, 1))
         shown = centred @ self._axes_2_D.T
-        self.x_limits, self.y_limits = _padded(shown[:, 0]), _padded(shown[:, 1])
+        self.x_limits, self.y_limits = padded(shown[:, 0]), padded(shown[:, 1])
 
     def at(self, xy_N_2: np.ndarray) -> Tensor:
         return self._inputs.unflatten(self._mean_D + xy_N_2 @ self._axes_2_D)
@@ -239,7 +270,7 @@ class Line(Plane):
         self._inputs = inputs
         self._scale, self._offset = inputs.units(0)
         self.x_label, self.y_label = inputs.names[0], ""
-        self.x_limits, self.y_limits = _padded(self._scale * inputs.sample_M_D[:, 0] + self._offset), (0.0, 1.0)
+        self.x_limits, self.y_limits = padded(self._scale * inputs.sample_M_D[:, 0] + self._offset), (0.0, 1.0)
 
     @property
     def name(self) -> str:
@@ -276,4 +307,5 @@ def choose_plane(inputs: Inputs, choice: PlaneChoice = None) -> Plane:
                          f"got {choice!r}.")  # fmt: skip
     if len(choice) != 2:
         raise WrongShape(f"A plane needs two features, got {len(choice)}.")
-    return FeaturePlane(inputs, *choice)
+    first, second = choice
+    return FeaturePlane(inputs, first, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ class Questions:
     inputs : Inputs
     show : callable or None
         ``show(index, row)``: a user's own look at a point.
+    on_asked : callable
+        Told which point is asked about; None for a place.
     """
 
     def __init__(
@@ -54,8 +57,9 @@ class Questions:
         voice: Voice,
         inputs: Inputs,
         show: ShowFunction | None,
+        on_asked: Callable[[int | None], None] = lambda index: None,
     ):
-        self.learner = learner
+        self.learner, self._on_asked = learner, on_asked
         self._screen, self._follower, self._player, self._voice, self._show = screen, follower, player, voice, show
         self._inputs = inputs
         self._subject: Subject | None = None
@@ -72,7 +76,7 @@ class Questions:
 
     def ask(self, index: int) -> None:
         """About a point of the dataset."""
-        x, y = self._screen.project(self.learner.data.subset([index]).x)[0]
+        x, y = self._screen.locate([index])[0]
         self._about(Subject(index, None, (float(x), float(y))))
 
     def ask_place(self, x: float, y: float) -> None:
@@ -138,6 +142,7 @@ class Questions:
         shown = None if subject.index is None else shown_by(self._show, subject.index, dict(report.features))
         with self._voice.lock:
             self._screen.heatmap.points.choose(subject.xy)
+            self._on_asked(subject.index)
             self.view.render(report, "" if at is None else f", in round {at}", shown, can_label=at is None)
 
     def _moment(self) -> Then:

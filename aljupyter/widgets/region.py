@@ -114,7 +114,7 @@ class Region:
     def _apply(self) -> None:
         left, right, lower, upper = (edge.value for edge in self.edges)
         pool, strategy = self._learner.data.unlabelled, self.lifted(self._learner.strategy)
-        xy = self._screen.project(pool.x)
+        xy = self._screen.locate(pool.indices)
         inside = (xy[:, 0] >= left) & (xy[:, 0] <= right)
         if not self._screen.plane.is_line:
             inside &= (xy[:, 1] >= lower) & (xy[:, 1] <= upper)

@@ -121,16 +121,22 @@ class Screen:
                 assert self.right.frame is not None
                 self._frames = self._frames[0], self.right.frame
 
-    def project(self, x: Tensor) -> np.ndarray:
-        """Where inputs of the model lie on the picture, shape (N, 2)."""
-        return self._looked_by.plane.project(x)
+    def locate(self, indices: Any) -> np.ndarray:
+        """Where points of the dataset lie on the picture, shape (N, 2)."""
+        return self._looked_by.plane.locate(self._data, indices)
 
     def inputs_at(self, x: float, y: float) -> Tensor:
         """The model's inputs at a place of the picture, shape (D,)."""
         return self._looked_by.plane.at(np.array([[x, y]]))[0]
 
     def point_near(self, x: float, y: float, near: float) -> int | None:
-        """The index of a drawn point within a share of the axes of a place; None where there is none."""
+        """The index of a drawn point within a share of the axes of a place; None where there is none.
+
+        Where places of the plane stand for the points nearest to them, that is the one.
+        """
+        nearest = self._looked_by.plane.nearest(np.array([[x, y]]))
+        if nearest is not None:
+            return int(nearest[0])
         with self._lock:
             if self._frames is None:
                 return None

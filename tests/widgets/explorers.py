@@ -37,7 +37,8 @@ def click(explorer, name):
 
 
 def choose(explorer, name, value):
-    getattr(explorer._controls, name).value = value
+    owner = explorer._picker if name in ("plane", "first", "second", "others") else explorer._controls
+    getattr(owner, name).value = value
 
 
 def eventually(condition, seconds=20):

@@ -93,14 +93,14 @@ def test_the_plane_can_be_chosen(explore):
     learner = make_learner(n_features=4, feature_names=["a", "b", "c", "d"])
     explorer = explore(learner, plane=("d", "b"))
     assert "over d (others at median) and b," in explorer.summary()
-    assert (explorer._controls.first.value, explorer._controls.second.value) == ("d", "b")
+    assert (explorer._picker.first.value, explorer._picker.second.value) == ("d", "b")
     choose(explorer, "second", "c")
     assert "over d (others at median) and c," in explorer.summary()
     choose(explorer, "first", "c")
     assert explorer.summary().startswith("Choose two different features")
     choose(explorer, "plane", "principal components")
     assert "over PC 1 (" in explorer.summary()
-    assert explorer._controls.first.layout.display == "none"
+    assert explorer._picker.first.layout.display == "none"
 
 
 def test_the_measure_of_the_strategy_is_shown_first(explore):

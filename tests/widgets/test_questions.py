@@ -180,10 +180,10 @@ def test_another_plane_keeps_the_point_and_forgets_a_place(explore):
     explorer.ask(int(explorer.learner.data.unlabelled.indices[0]))
     chosen = explorer._screen.heatmap.points.chosen
     before = chosen.x[0]
-    explorer._controls.plane.value = "two features"
+    explorer._picker.plane.value = "two features"
     assert len(chosen.x) == 1 and chosen.x[0] != before
     click_place(explorer, 9.0, 9.0)
-    explorer._controls.plane.value = "principal components"
+    explorer._picker.plane.value = "principal components"
     assert len(chosen.x) == 0 and "Click a point" in point(explorer)
 
 

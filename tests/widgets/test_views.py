@@ -3,16 +3,20 @@
 import io
 
 import numpy as np
+import PIL.Image
 import pytest
+from ipywidgets import HTML, Button, Image, Label, ValueWidget
 from ipywidgets.widgets.widget import _instances as open_widgets
-from PIL import Image
 
 from aljupyter.widgets import static, theme
+from aljupyter.widgets.cleanup import tree
 from aljupyter.widgets.controls import Controls
 from aljupyter.widgets.curve import CurveView
 from aljupyter.widgets.curves import CurveFrame
 from aljupyter.widgets.frames import Curves, Heat, PlaneFrame, Points
 from aljupyter.widgets.heatmap import HeatmapView
+from aljupyter.widgets.keys import KeyGuard
+from tests.widgets.explorers import make_learner
 
 NOWHERE = Points(np.zeros(0, int), np.zeros((0, 2)))
 
@@ -204,8 +208,8 @@ def test_the_label_axis_has_whole_numbers_and_stays_for_some_rounds(curve):
         lambda: HeatmapView(["a", "b", "c"]),
         lambda: HeatmapView(None, is_line=True),
         CurveView,
-        lambda: Controls(["random"], ["entropy"], ["a", "b", "c"]),
-        lambda: Controls(["random"], ["entropy"], ["a"]),
+        lambda: Controls(["random"], ["entropy"], [Button(description="p", tooltip="plane")]),
+        lambda: Controls(["random"], ["entropy"]),
     ],
     ids=["heatmap", "line", "curve", "controls", "controls for one feature"],
 )
@@ -220,8 +224,17 @@ def test_close_leaves_no_widget(make):
     assert set(open_widgets) == before
 
 
+def test_every_control_of_an_explorer_says_what_it_is(explore):
+    explorer = explore(make_learner(n_features=3))
+    explorer._controls.settings.value = explorer._region.toggle.value = True
+    for widget in tree(explorer.widget):
+        if isinstance(widget, ValueWidget | Button) and not isinstance(widget, HTML | Label | Image | KeyGuard):
+            tip = getattr(widget, "tooltip", None) or "title=" in getattr(widget, "description", "")
+            assert tip, repr(widget)
+
+
 def test_every_control_has_a_label_and_a_tooltip():
-    controls = Controls(["random"], ["entropy"], ["a", "b", "c"])
+    controls = Controls(["random"], ["entropy"], [Button(description="p", tooltip="plane")])
     for row in controls.widget.children[:2]:
         for control in row.children:
             if control not in (controls.bar, controls.words):
@@ -230,7 +243,7 @@ def test_every_control_has_a_label_and_a_tooltip():
 
 
 def test_the_status_line_is_announced_and_escaped():
-    controls = Controls(["random"], ["entropy"], ["a"])
+    controls = Controls(["random"], ["entropy"])
     controls.say("1 < 2 & so on")
     assert 'role="status"' in controls.status.value and 'aria-live="polite"' in controls.status.value
     assert controls.summary() == "1 < 2 & so on"
@@ -251,7 +264,7 @@ def test_the_still_picture_shows_what_the_frames_hold(classes):
     x = np.linspace(0, 4, 5)
     curves = Curves(x, x[None] + 10, x + 9, x + 11)
     png = static.picture(plane_frame(curves=curves), curve_frame(), classes, "After 3 rounds: it costs $5 or $6.")
-    with Image.open(io.BytesIO(png)) as image:
+    with PIL.Image.open(io.BytesIO(png)) as image:
         assert image.size[0] > 2 * image.size[1] > 200
     empty = plane_frame(heat=None, pool=NOWHERE, labelled=NOWHERE, labels=np.zeros(0, int), asked=NOWHERE,
                         candidates=NOWHERE, message="nothing yet")  # fmt: skip
