@@ -95,6 +95,24 @@ class Heat:
     title: str
     palette: str = HEAT
 
+    @property
+    def curve(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of a line: the values as a curve (x_N, y_N) in units of the picture; limits lie on the extent's edges."""
+        n, (left, right) = self.values_H_W.shape[1], self.x_extent
+        (low, high), (bottom, top) = self.limits, self.y_extent
+        share = np.clip((self.values_H_W[0] - low) / (high - low), 0, 1)
+        return left + (np.arange(n) + 0.5) * (right - left) / n, bottom + share * (top - bottom)
+
+    def height_at(self, x_N: np.ndarray) -> np.ndarray:
+        """Where the curve of a line passes these places."""
+        return np.interp(x_N, *self.curve)
+
+    def scale_beside(self, y_limits: Limits) -> Limits:
+        """What an axis of the values says at the ends of the picture's own."""
+        (low, high), (bottom, top) = self.limits, self.y_extent
+        ends = [low + (y - bottom) / (top - bottom) * (high - low) for y in y_limits]
+        return ends[0], ends[1]
+
 
 @dataclass(frozen=True)
 class Curves:
@@ -225,17 +243,22 @@ class Painter:
             curves = self._curves()
             low, high = self._range_of_line(curves, labels)
             height = high - low
-            # below the curves, a strip: the heat with the pool on it
-            y_limits, y_extent = (low - 0.16 * height, high), (low - 0.15 * height, low - 0.05 * height)
-            for key, points in at.items():
-                known = key in ("labelled", "asked")
-                y = self._height(points.indices, moment.labelled, low) if known else np.mean(y_extent)
-                points.xy[:, 1] = y
+            # below the curves a panel: what the strategy goes by, with the pool at its foot
+            y_limits, y_extent = (low - 0.48 * height, high), (low - 0.44 * height, low - 0.08 * height)
             y_label = "probability" if self.data.n_classes else "predicted mean, 95% band"
         try:
             heat = self._heat(measure, name, y_extent, moment, against)
         except AlJupyterError as error:  # the model does not say this: the points are worth seeing all the same
             heat, message = None, str(error)
+        if plane.is_line:
+            for key, points in at.items():
+                points.xy[:, 1] = (
+                    self._height(points.indices, moment.labelled, low)
+                    if key in ("labelled", "asked")
+                    else heat.height_at(points.xy[:, 0])
+                    if key == "candidates" and heat is not None
+                    else y_extent[0] + 0.04 * (y_extent[1] - y_extent[0])
+                )
         return PlaneFrame(
             plane.x_label, y_label, plane.x_limits, y_limits, n_pool=n_pool, labels=labels, heat=heat, curves=curves,
             message=message, ground=self._ground, **at,
@@ -301,8 +324,13 @@ class Painter:
         return self._remembered(against.key, name, known)
 
     def _colour_limits(self, measure: Shown, name: str, values: np.ndarray) -> Limits:
-        """Limits that last, so that a colour means the same in every round: the measure's own, or all seen so far."""
+        """Limits that last, so that a colour means the same in every round: the measure's own, or all seen so far.
+
+        A line has an axis that tells its values, and its shape is what matters: those of the moment.
+        """
         low, high = measure.limits(self.data.n_classes)
+        if self.plane.is_line:
+            self._limits.pop(name, None)
         seen_low, seen_high = self._limits.get(name, (np.inf, -np.inf))
         limits = (
             float(min(seen_low, values.min())) if low is None else low,

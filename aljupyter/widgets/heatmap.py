@@ -31,7 +31,7 @@ class HeatmapView:
     classes : sequence or None
         Original labels of the classes; None for regression.
     is_line : bool
-        Whether the model has one input: then curves are drawn, and the heat is a strip below them.
+        Whether the model has one input: then curves are drawn, and below them the heat as a curve of its own.
     """
 
     def __init__(self, classes: Sequence[Any] | None, is_line: bool = False):
@@ -56,13 +56,23 @@ class HeatmapView:
                 fill_colors=[theme.CURVE_COLOUR] * 2, fill_opacities=[0.2, 0.2], opacities=[0, 0], stroke_width=0,
             )  # fmt: skip
             self.lines = bq.Lines(x=empty, y=empty, scales=scales, colors=colours, stroke_width=2)
-            marks += [self.band, self.lines]
+            # light on dark: its own heat lies behind it
+            self.acquisition = [
+                bq.Lines(x=empty, y=empty, scales=scales, colors=[colour], stroke_width=width)
+                for colour, width in ((theme.OUTLINE, 4.5), ("#ffffff", 2))
+            ]
+            marks += [self.band, self.lines, *self.acquisition]
         style = {"label_color": theme.TEXT, "grid_lines": "none"}
         self._x_axis = bq.Axis(scale=self._x, label_offset="34px", **style)
         self._y_axis = bq.Axis(scale=self._y, side="left", label_offset="46px", **style)
         self._colour_axis = bq.ColorAxis(scale=self.colours, side="right", label_color=theme.TEXT)
+        self._value_scale = bq.LinearScale(min=0, max=1, allow_padding=False)
+        self._value_axis = bq.Axis(
+            scale=self._value_scale, side="right", label_offset="46px", label_location="start", **style
+        )
+        beside = self._value_axis if is_line else self._colour_axis
         self.figure = bq.Figure(
-            marks=marks + self.points.marks, axes=[self._x_axis, self._y_axis, self._colour_axis],
+            marks=marks + self.points.marks, axes=[self._x_axis, self._y_axis, beside],
             fig_margin=dict(_MARGIN), padding_x=0, padding_y=0, display_toolbar=False,
             layout=w.Layout(width="100%", height="420px", min_width="0"),
         )  # fmt: skip
@@ -86,6 +96,7 @@ class HeatmapView:
             self._render_heat(frame.heat)
         if self._is_line:
             self._render_curves(frame.curves)
+            self._render_acquisition(frame)
         self.points.render(frame)
         self._title = frame.heat.title if frame.heat is not None else "no heat"
         caption = f"<b>{escape(self._title)}</b>" if frame.heat is not None else ""
@@ -110,6 +121,20 @@ class HeatmapView:
         # ticks first: the colour axis is drawn anew when its scale changes, and only then
         set_ticks(self._colour_axis, theme.nice_ticks(low, high))
         _set(self.colours, colors=theme.heat_colours(16, *colours), min=heat.limits[0], max=heat.limits[1])
+
+    def _render_acquisition(self, frame: PlaneFrame) -> None:
+        """The heat of a line as a curve, with an axis of its own beside it."""
+        heat = frame.heat
+        x, y = (np.zeros(0), np.zeros(0)) if heat is None else heat.curve
+        for line in self.acquisition:
+            with line.hold_sync():
+                line.x, line.y = _float32(x), _float32(y)
+        self._value_axis.visible = heat is not None
+        if heat is not None:
+            ends = heat.scale_beside(frame.y_limits)
+            _set(self._value_scale, min=ends[0], max=ends[1])
+            _set(self._value_axis, label=theme.short(heat.title, 30))
+            set_ticks(self._value_axis, theme.nice_ticks(*heat.limits, n=2))
 
     def _render_curves(self, curves: Curves | None) -> None:
         x: Any = []
@@ -142,14 +167,22 @@ class HeatmapView:
         else:
             low, high = self.colours.min, self.colours.max
             values = low + theme.decode_png(self.image.image.value) / 255 * (high - low)
+            what = "Below the curves" if self._is_line else "Heatmap"
             heat = (
-                f"Heatmap: {self._title} over {over}, from {theme.number(values.min())} to "
+                f"{what}: {self._title} over {over}, from {theme.number(values.min())} to "
                 f"{theme.number(values.max())}, mean {theme.number(values.mean())} ({_by_quarter(values)})."
             )
+            if self._is_line:
+                heat = f"{heat[:-1]}, highest at {theme.number(self._highest(values))}."
         return f"{heat}\n{self.points.summary(self._n_pool)}"
 
+    def _highest(self, values_H_W: np.ndarray) -> float:
+        """Where on the line the heat is highest."""
+        left, right = (float(edge) for edge in self.image.x)
+        return left + (int(values_H_W[0].argmax()) + 0.5) * (right - left) / values_H_W.shape[1]
+
     def close(self) -> None:
-        close_tree(self.widget, *self._images)
+        close_tree(self.widget, *self._images, self._colour_axis, self._value_axis)
 
 
 def _by_quarter(values_H_W: np.ndarray) -> str:

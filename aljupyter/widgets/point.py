@@ -20,7 +20,7 @@ from aljupyter.widgets.show import Shown
 
 EMPTY = "Click a point, or any place of the heatmap, to ask about it."
 MOST_BUTTONS = 8  # classes; more are in a menu
-MOST_FEATURES = 8  # shown at once; the rest can be unfolded
+MOST_FEATURES = 10  # shown at once; the rest can be unfolded
 BAND = 1.96
 
 
@@ -230,16 +230,21 @@ def _prediction(report: PointReport, classes: Sequence[Any] | None) -> str:
 
 
 def _features(report: PointReport) -> str:
-    rows = [
-        f"<tr><td style='padding-right:8px'>{escape(theme.short(name))}</td><td>{escape(_plain(value))}</td></tr>"
+    """Names and values, in as many columns as there is room for."""
+    cells = [
+        f'<div style="display:flex;justify-content:space-between;gap:8px"><span>{escape(theme.short(name))}</span> '
+        f"<span>{escape(_plain(value))}</span></div>"
         for name, value in report.features.items()
     ]
-    table = "<table style='line-height:1.3'>{}</table>".format
-    if len(rows) <= MOST_FEATURES:
-        return table("".join(rows))
-    rest = "".join(rows[MOST_FEATURES:])
-    more = f"<details><summary>all {len(rows)} features</summary>{table(rest)}</details>"
-    return table("".join(rows[:MOST_FEATURES])) + more
+    grid = (
+        '<div style="display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));column-gap:20px;'
+        'line-height:1.35">{}</div>'
+    ).format
+    if len(cells) <= MOST_FEATURES:
+        return grid("".join(cells))
+    rest = "".join(cells[MOST_FEATURES:])
+    more = f"<details><summary>all {len(cells)} features</summary>{grid(rest)}</details>"
+    return grid("".join(cells[:MOST_FEATURES])) + more
 
 
 def _plain(value: Any) -> str:

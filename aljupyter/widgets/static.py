@@ -58,7 +58,9 @@ def _draw_plane(figure: Figure, axes: Axes, frame: PlaneFrame, classes: Sequence
             heat.values_H_W, origin="lower", extent=(*heat.x_extent, *heat.y_extent), aspect="auto",
             cmap=colours, vmin=low, vmax=high,
         )  # fmt: skip
-        if heat.palette != CLASSES:  # these are named in the legend
+        if frame.curves is not None:
+            _draw_acquisition(axes, frame)
+        elif heat.palette != CLASSES:  # these are named in the legend
             figure.colorbar(image, ax=axes).set_label(heat.title, parse_math=False)
     if frame.curves is not None:
         for code, y in enumerate(frame.curves.y_K_N):
@@ -84,6 +86,26 @@ def _draw_plane(figure: Figure, axes: Axes, frame: PlaneFrame, classes: Sequence
     axes.set_ylabel(theme.short(frame.y_label), parse_math=False)
     axes.set_title(frame.message, fontsize=9, parse_math=False)
     axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, frameon=False)
+
+
+def _draw_acquisition(axes: Axes, frame: PlaneFrame) -> None:
+    """The heat of a line as a curve, with an axis of its own."""
+    heat = frame.heat
+    assert heat is not None
+    for colour, width in ((theme.OUTLINE, 3), ("white", 1.5)):
+        axes.plot(*heat.curve, color=colour, lw=width)
+    (low, high), (bottom, top) = heat.limits, heat.y_extent
+    slope = (high - low) / (top - bottom)
+
+    def value(y: Any) -> Any:
+        return low + (y - bottom) * slope
+
+    def place(v: Any) -> Any:
+        return bottom + (v - low) / slope
+
+    beside = axes.secondary_yaxis("right", functions=(value, place))
+    beside.set_yticks(theme.nice_ticks(low, high, n=2))
+    beside.set_ylabel(heat.title, parse_math=False)
 
 
 def _plain(name: Any) -> str:

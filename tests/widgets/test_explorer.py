@@ -80,7 +80,7 @@ def test_every_kind_of_data_has_pictures(explore, task, n_features):
     explorer = explore(learner)
     for measure in learner.measures():
         choose(explorer, "measure", measure)
-        assert f"Heatmap: {measure}" in explorer.summary()
+        assert f": {measure}" in explorer.summary()
     for metric in learner.metric_names:
         explorer._right.metric.value = metric
         assert f"Learning curve: {metric.replace('_', ' ')}" in explorer.summary()

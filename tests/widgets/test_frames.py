@@ -128,11 +128,30 @@ def test_a_line_of_regression_has_mean_band_and_labels_at_their_value():
     np.testing.assert_allclose(frame.curves.upper_N - frame.curves.lower_N, 2 * 1.96 * posterior.std_N)
     np.testing.assert_allclose(frame.labelled.xy[:, 1], data.labelled.y)
     np.testing.assert_allclose(frame.asked.xy[:, 1], data.labelled.y[-1:])
-    # the strip of heat lies below all that is drawn, and the pool on it
+    # the heat lies below all that is drawn, the pool at its foot
     low, high = frame.heat.y_extent
     assert frame.y_limits[0] < low < high < frame.curves.lower_N.min()
     assert ((frame.pool.xy[:, 1] > low) & (frame.pool.xy[:, 1] < high)).all()
     assert frame.heat.values_H_W.shape == (1, 10)
+
+
+def test_the_heat_of_a_line_is_a_curve_with_an_axis_of_its_own_and_candidates_on_it():
+    x = np.linspace(0, 9, 40)
+    data, model = al.DataManager(x[:, None], x**2, labelled=[0, 20, 39]), Mean()
+    model.fit(data.labelled)
+    painter = painter_of(data, 200)
+    painter.look(model)
+    next_ = data.unlabelled.indices[[5, 30]]
+    frame = painter.frame(moment_of(data, model, candidates=next_), StandardDeviation(), "standard deviation")
+    said = model.posterior(data.subset(next_)).std_N.numpy()
+    low, high = frame.heat.scale_beside(frame.y_limits)  # read the values off the axis beside the picture
+    bottom, top = frame.y_limits
+    read = low + (frame.candidates.xy[:, 1] - bottom) / (top - bottom) * (high - low)
+    np.testing.assert_allclose(read, said, atol=0.02 * said.max())
+    curve_x, curve_y = frame.heat.curve
+    read = low + (curve_y - bottom) / (top - bottom) * (high - low)
+    np.testing.assert_allclose(read, frame.heat.values_H_W[0], atol=1e-5)
+    assert (np.diff(curve_x) > 0).all()
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

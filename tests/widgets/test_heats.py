@@ -97,7 +97,7 @@ def test_all_of_the_menu_is_drawn_in_every_plane_now_then_and_compared(explore, 
         explorer._timeline.slider.value = 0
         explorer._timeline.pin.value = True
         explorer._timeline.slider.value = 1
-        assert f"Heatmap: {name}" in explorer.summary() and explorer.last_error is None, name
+        assert f": {name}" in explorer.summary() and explorer.last_error is None, name
         assert explorer.picture().startswith(b"\x89PNG")
         explorer._timeline.pin.value = False
         explorer._timeline.slider.value = 2
