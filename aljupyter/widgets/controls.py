@@ -11,6 +11,7 @@ import ipywidgets as w
 
 from aljupyter.widgets import theme
 from aljupyter.widgets.cleanup import close_tree
+from aljupyter.widgets.menus import menu
 
 
 class Controls:
@@ -35,15 +36,6 @@ class Controls:
             made.add_class(cls)
             return made
 
-        def menu(text: str, options: Sequence[Any], tip: str, cls: str, width: str = "230px") -> w.Dropdown:
-            label = f'<span title="{escape(tip)}">{escape(text)}</span>'  # a menu shows no tooltip of its own
-            made = w.Dropdown(
-                description=label, description_allow_html=True, options=list(options),
-                style={"description_width": "initial"}, layout=w.Layout(width="auto", max_width=width),
-            )  # fmt: skip
-            made.add_class(cls)
-            return made
-
         def count(text: str, value: int, tip: str, cls: str) -> w.BoundedIntText:
             made = w.BoundedIntText(
                 description=text, value=value, min=1, max=10**6, tooltip=tip, style={"description_width": "initial"},
@@ -59,6 +51,7 @@ class Controls:
         self.undo = button("Undo", "Take the last round back: its labels return to the pool", cls="al-undo")
         self.explain = toggle("Explain", "How is it doing: better than random? What stands in the way?", "al-explain")
         self.settings = toggle("Settings", "Parameters of strategy and model, and when Run stops", "al-settings")
+        self.in_words = toggle("In words", "All that is on the screen, in words", "al-in-words")
         self.batch = count("batch", 1, "How many points a round asks", "al-batch")
         self.strategy = menu("strategy", strategies, "How the next points are chosen", "al-strategy")
         self.measure = menu("show", measures, "What the heatmap shows", "al-measure")
@@ -75,7 +68,8 @@ class Controls:
         choices = [self.batch, self.strategy, self.measure, *planes]
         self._buttons = w.HBox(
             [
-                self.step, self.run, self.rounds, self.cancel, self.undo, self.explain, self.settings, self.bar,
+                self.step, self.run, self.rounds, self.cancel, self.undo, self.explain, self.settings, self.in_words,
+                self.bar,
                 self.words,
             ],
             layout=w.Layout(**row),

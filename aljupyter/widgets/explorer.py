@@ -139,11 +139,13 @@ class Explorer:
             learner, self._follower, self._player, self._voice, self._inputs.names, self._strategy.tune, rules
         )
         self._controls.add(self._region.toggle)
-        self._explained = w.HTML(layout=w.Layout(display="none"))
+        self._explained, self._words = (w.HTML(layout=w.Layout(display="none")) for _ in range(2))
         self._explained.add_class("al-explained")
+        self._words.add_class("al-words")
         parts = [
             self._controls.widget, self._settings.widget, self._explained, self._region.widget, self._screen.widget,
-            self._questions.view.widget, self._timeline.widget, KeyGuard("al-explorer"),
+            self._questions.view.widget, self._timeline.widget, self._words,
+            KeyGuard("al-explorer"),
         ]  # fmt: skip
         self.widget = w.VBox(parts, layout=w.Layout(width="100%"))
         self.widget.add_class("al-explorer")
@@ -240,6 +242,8 @@ class Explorer:
         ):
             menu.observe(lambda _, change=change: self._voice.attempt(change), "value")
         controls.explain.observe(lambda _: self._voice.attempt(self._explain), "value")
+        controls.in_words.observe(lambda _: self._voice.attempt(self._say_all), "value")
+        self._voice.on_said = self._say_all
         controls.settings.observe(
             lambda change: self._voice.attempt(lambda: self._settings.open(change["new"])), "value"
         )
@@ -250,6 +254,14 @@ class Explorer:
         self._questions.refresh()
         self._settings.refresh()
         self._voice.stand()
+
+    def _say_all(self) -> None:
+        """All that is on the screen, in words, where a person has asked for it."""
+        asked = self._controls.in_words.value
+        if asked or self._words.value:
+            said = text.paragraphs(self.summary()) if asked else ""
+            with self._voice.lock:
+                self._words.value, self._words.layout.display = said, None if asked else "none"
 
     def _explain(self) -> None:
         """Say how the loop is doing, where a person has asked for it."""

@@ -12,6 +12,7 @@ import ipywidgets as w
 from aljupyter.parameters import Parameter
 from aljupyter.widgets import theme
 from aljupyter.widgets.cleanup import close_tree
+from aljupyter.widgets.menus import menu
 
 MOST_FIELDS = 60
 
@@ -64,11 +65,8 @@ class Form:
         if parameter.kind == "flag":
             made: Any = w.Checkbox(description=name, indent=False, tooltip=tip, layout=w.Layout(width="auto"))
         elif parameter.kind == "choice":
-            made = w.Dropdown(
-                description=f'<span title="{escape(tip)}">{escape(name)}</span>', description_allow_html=True,
-                options=[(_written(choice), _written(choice)) for choice in parameter.choices], style=style,
-                layout=w.Layout(width="auto", max_width="240px"),
-            )  # fmt: skip
+            options = [_written(choice) for choice in parameter.choices]
+            made = menu(name, options, tip, "al-choice", "240px")
         elif parameter.kind == "object":
             return w.HTML(layout=w.Layout(max_width="420px"))
         else:

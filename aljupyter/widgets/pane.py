@@ -18,6 +18,7 @@ from aljupyter.widgets.diagnostic_view import DiagnosticView
 from aljupyter.widgets.diagnostics import CALIBRATION, CURVE, OUTCOME, DiagnosticFrame, diagnostic_frame
 from aljupyter.widgets.diagnostics import LABELS as SO_FAR
 from aljupyter.widgets.frames import Metrics, Moment
+from aljupyter.widgets.menus import menu
 
 RANDOM = "random queries"
 RightFrame = CurveFrame | DiagnosticFrame
@@ -43,18 +44,12 @@ class RightPane:
         self._given = tuple(bands)
         self.random: Band | None = None
 
-        def menu(cls: str, tip: str, options: Sequence[Any]) -> w.Dropdown:
-            made = w.Dropdown(options=list(options), tooltip=tip, layout=w.Layout(width="auto", max_width="220px"))
-            made.add_class(cls)
-            return made
-
         outcome = "confusion matrix" if data.n_classes else "predicted against measured"
-        views = [(CURVE, CURVE), (CALIBRATION, CALIBRATION), (outcome, OUTCOME), (SO_FAR, SO_FAR)]
-        self.view = menu("al-view", "What is shown here", views)
-        self.metric = menu(
-            "al-metric", "What the learning curve shows", [(name.replace("_", " "), name) for name in metrics]
-        )
-        self.over = menu("al-over", "What the learning curve goes over", [LABELS, ROUNDS])
+        views = [("learning curve", CURVE), (CALIBRATION, CALIBRATION), (outcome, OUTCOME), (SO_FAR, SO_FAR)]
+        self.view = menu("view", views, "What is shown on this side", "al-view", "190px")
+        names = [(name.replace("_", " "), name) for name in metrics]
+        self.metric = menu("of", names, "The metric of the learning curve", "al-metric", "190px")
+        self.over = menu("over", [LABELS, ROUNDS], "What the learning curve goes over", "al-over")
         self.log = w.Checkbox(
             description="log", indent=False, tooltip="A logarithmic axis of the metric", layout=w.Layout(width="auto")
         )

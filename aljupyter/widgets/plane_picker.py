@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from html import escape
 from typing import Any
 
 import ipywidgets as w
@@ -11,6 +10,7 @@ import numpy as np
 
 from aljupyter.errors import WrongShape
 from aljupyter.widgets import embeddings
+from aljupyter.widgets.menus import menu
 from aljupyter.widgets.planes import FeaturePlane, Inputs, Plane, PrincipalPlane, choose_plane
 
 PCA = "principal components"
@@ -51,16 +51,16 @@ class PlanePicker:
         if name not in options and name:
             options.append(name)
         names = inputs.names[:MAX_FEATURES]
-        self.plane = _menu("over", options or [""], "The plane that the heatmap lies in", "al-plane")
-        self.first = _menu("x", names, "Feature on the horizontal axis", "al-x", "200px")
-        self.second = _menu("y", names, "Feature on the vertical axis", "al-y", "200px")
-        self.others = _menu("others at", [MEDIAN], "Where the other features are held", "al-others", "180px")
+        self.plane = menu("over", options or [""], "The plane that the heatmap lies in", "al-plane")
+        self.first = menu("x", names, "Feature on the horizontal axis", "al-x", "200px")
+        self.second = menu("y", names, "Feature on the vertical axis", "al-y", "200px")
+        self.others = menu("others at", [MEDIAN], "Where the other features are held", "al-others", "180px")
         if name:
             self.plane.value = name
         features = start.features if isinstance(start, FeaturePlane) else [0, min(1, len(names) - 1)]
-        for menu, position in zip((self.first, self.second), features, strict=True):
+        for chosen, position in zip((self.first, self.second), features, strict=True):
             if position < len(names):
-                menu.index = position
+                chosen.index = position
         self._all: list[w.Widget] = list(self.menus)
         self.widgets = self._all if len(options) > 2 or inputs.n > 2 else []
         self.current = start
@@ -152,19 +152,10 @@ class PlanePicker:
     def _show_features(self) -> None:
         """Show the menus of features where the plane is one of features."""
         on = self.plane.value == FEATURES
-        for menu in (self.first, self.second, self.others):
-            menu.layout.display = None if on else "none"
+        for shown in (self.first, self.second, self.others):
+            shown.layout.display = None if on else "none"
 
     @property
     def not_shown(self) -> list[w.Widget]:
         """Menus that no row holds: to be closed apart."""
         return [] if self.widgets else self._all
-
-
-def _menu(text: str, options: Any, tip: str, cls: str, width: str = "230px") -> w.Dropdown:
-    made = w.Dropdown(
-        description=f'<span title="{escape(tip)}">{escape(text)}</span>', description_allow_html=True,
-        options=list(options), style={"description_width": "initial"}, layout=w.Layout(width="auto", max_width=width),
-    )  # fmt: skip
-    made.add_class(cls)
-    return made

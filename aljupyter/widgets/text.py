@@ -65,3 +65,8 @@ def explained(explanation: Explanation) -> str:
     if explanation.advice:
         lines.append(f"<div><b>To try:</b> {escape('; or '.join(explanation.advice))}.</div>")
     return f'<div role="status" aria-live="polite" style="line-height:1.5">{"".join(lines)}</div>'
+
+
+def paragraphs(words: str) -> str:
+    """Lines as HTML, one below the other."""
+    return "".join(f'<p style="margin:2px 0;line-height:1.5">{escape(line)}</p>' for line in words.splitlines())

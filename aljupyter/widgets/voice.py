@@ -28,6 +28,8 @@ class Voice:
         Of the last thing that failed; its message stands in the status line.
     silent : bool
         Once the view is closed, nothing is done or said.
+    on_said : callable
+        Called when the status line has changed.
     """
 
     def __init__(self, controls: Controls, standing: Callable[[], str], problem: Callable[[], Exception | None]):
@@ -35,6 +37,7 @@ class Voice:
         self.lock = threading.RLock()
         self.last_error: BaseException | None = None
         self.silent = False
+        self.on_said: Callable[[], None] = lambda: None
 
     def attempt(self, act: Callable[[], Any]) -> None:
         """Do what a control asks. What goes wrong is shown, never printed where nobody looks."""
@@ -53,6 +56,7 @@ class Voice:
             else:  # what was done stays done, and is said first
                 self.last_error = problem
                 self._controls.say(f"{sentence} {_words(problem)}", problem)
+        self.on_said()
 
     def say(self, sentence: str) -> None:
         with self.lock:

@@ -1,5 +1,8 @@
 """The Explorer without a browser: what buttons do to the learner, and what the learner does to the picture."""
 
+import html
+import re
+
 import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances as open_widgets
@@ -292,3 +295,17 @@ def test_explain_says_how_it_is_doing_and_follows_the_rounds(explore):
     explorer._controls.explain.value = False
     assert shown.layout.display == "none" and shown.value == ""
     assert explorer.last_error is None
+
+
+def test_all_of_it_can_be_read_in_words(explore):
+    explorer = explore(make_learner())
+    assert explorer._words.layout.display == "none"
+    explorer._controls.in_words.value = True
+    for act in (lambda: click(explorer, "step"), lambda: choose(explorer, "measure", "margin"),
+                lambda: setattr(explorer._timeline.slider, "value", 0), lambda: explorer.ask(3)):  # fmt: skip
+        act()
+        explorer._voice.stand()
+        shown = html.unescape(re.sub("<[^>]*>", "\n", explorer._words.value)).split("\n")
+        assert [line for line in shown if line] == explorer.summary().splitlines()
+    explorer._controls.in_words.value = False
+    assert (explorer._words.value, explorer._words.layout.display) == ("", "none")

@@ -287,7 +287,7 @@ def test_a_rule_of_ones_own_stops_too(explore):
 def test_metrics_and_measures_of_rules_are_chosen_from_those_of_the_task(explore):
     _, settings = opened(explore, make_learner())
     plateau = row(settings, stopping.Plateau)
-    assert "balanced_accuracy" in dict(plateau.form._fields["model.metric"].options)
+    assert "balanced_accuracy" in plateau.form._fields["model.metric"].options
     plateau.form._fields["model.metric"].value = "accuracy"
     assert plateau.rule.metric == "accuracy"
     plateau.form._fields["model.rounds"].value = "0"
