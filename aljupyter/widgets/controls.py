@@ -27,12 +27,14 @@ class Controls:
 
     def __init__(self, strategies: Sequence[str], measures: Sequence[str], planes: Sequence[w.Widget] = ()):
         def button(text: str, tip: str, style: str = "", cls: str = "") -> w.Button:
-            made = w.Button(description=text, tooltip=tip, button_style=style, layout=w.Layout(width="76px"))
+            made = w.Button(
+                description=text, tooltip=tip, button_style=style, layout=w.Layout(width=f"{28 + 7 * len(text)}px")
+            )
             made.add_class(cls)
             return made
 
         def toggle(text: str, tip: str, cls: str) -> w.ToggleButton:
-            made = w.ToggleButton(description=text, tooltip=tip, layout=w.Layout(width="76px"))
+            made = w.ToggleButton(description=text, tooltip=tip, layout=w.Layout(width=f"{28 + 7 * len(text)}px"))
             made.add_class(cls)
             return made
 

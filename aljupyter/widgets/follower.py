@@ -154,9 +154,9 @@ class Follower:
             if control is not None:
                 learner.fit(control)
         except NoLabels:
-            return None, f"No labels yet: {RANDOM_FIRST}"
+            return None, f"No labels yet: {self._advice()}"
         except OneClassOnly:
-            return None, f"Labels of one class only, and a model needs two: {RANDOM_FIRST}"
+            return None, f"Labels of one class only, and a model needs two: {self._advice()}"
         except RoundCancelled:
             pass
         except Exception as error:  # a round that is done stays done, even if its model then cannot be fitted
@@ -166,6 +166,10 @@ class Follower:
         if learner.model.is_fitted:
             return learner.model, "by the model before the last labels; Step fits it anew"
         return None, "No model is fitted on these labels; Step fits it."
+
+    def _advice(self) -> str:
+        """How to come to labels that a model can be fitted on."""
+        return RANDOM_FIRST if self.learner.asks_model else "Step asks for more, or give some with learner.label(…)."
 
     def _candidates(self) -> np.ndarray:
         """What the strategy would ask now; none where that takes a fit first."""

@@ -51,26 +51,25 @@ class RightPane:
         self.metric = menu("of", names, "The metric of the learning curve", "al-metric", "190px")
         self.over = menu("over", [LABELS, ROUNDS], "What the learning curve goes over", "al-over")
         self.log = w.Checkbox(
-            description="log", indent=False, tooltip="A logarithmic axis of the metric", layout=w.Layout(width="auto")
+            description="log", indent=False, tooltip="A logarithmic axis of the metric", layout=w.Layout(width="56px")
         )
         self.log.add_class("al-log")
         self.baseline = w.Button(
-            description="Random baseline", layout=w.Layout(width="142px", flex="0 0 auto"),
+            description="Random baseline", layout=w.Layout(width="142px"),
             tooltip="Play the same rounds with random queries, five times, and compare; the learner is left alone",
         )  # fmt: skip
         self.baseline.add_class("al-baseline")
-        self._of_curve: list[Any] = [self.metric, self.over, self.log]
-        header = w.HBox(
-            [self.view, *self._of_curve], layout=w.Layout(flex_flow="row wrap", align_items="center", width="100%")
-        )
+        row = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
+        header = w.HBox([self.view, self.metric], layout=w.Layout(**row))
         self.sentence = w.HTML()
         self.sentence.add_class("al-gain")
         self.curve = CurveView()
         self._log_curve: CurveView | None = None
         self._diagnostic: DiagnosticView | None = None
         self._body = w.VBox([self.curve.widget], layout=w.Layout(width="100%"))
-        foot = w.HBox([self.baseline, self.sentence], layout=w.Layout(align_items="center", width="100%"))
-        self._of_curve.append(foot)
+        choices = w.HBox([self.over, self.log, self.baseline], layout=w.Layout(**row))
+        foot = w.VBox([choices, self.sentence], layout=w.Layout(width="100%"))
+        self._of_curve = [self.metric, foot]
         self.widget = w.VBox([header, self._body, foot], layout=w.Layout(flex="1 1 400px", min_width="320px"))
         self.frame: RightFrame | None = None
         self._gain = ""

@@ -49,7 +49,7 @@ class Region:
         self._learner, self._screen, self._attempt = learner, screen, attempt
         self.toggle = w.ToggleButton(
             description="Region", tooltip="Ask only points of the pool within a rectangle on the heatmap",
-            layout=w.Layout(width="76px"),
+            layout=w.Layout(width="70px"),
         )  # fmt: skip
         self.toggle.add_class("al-region")
         self.candidates: np.ndarray | None = None
