@@ -183,7 +183,7 @@ def _about(report: PointReport, classes: Sequence[Any] | None, moment: str) -> s
         )
         lines.append(f"<div>Nearest labels: {near}</div>")
     lines.append(_features(report))
-    return "".join(lines)
+    return f'<div style="line-height:1.5">{"".join(lines)}</div>'
 
 
 def _standing(report: PointReport) -> str:
