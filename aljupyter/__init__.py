@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         widgets,
     )
     from aljupyter.data import DataManager
+    from aljupyter.journal import Journal
     from aljupyter.learner import ActiveLearner
     from aljupyter.models import GPClassifier, GPRegressor
     from aljupyter.posterior import ClassPosterior, RegressionPosterior
@@ -44,6 +45,7 @@ __all__ = [
     "Explorer",
     "GPClassifier",
     "GPRegressor",
+    "Journal",
     "RegressionPosterior",
     "companions",
     "data",
@@ -66,6 +68,7 @@ _HOME = {
     "Explorer": "widgets",
     "GPClassifier": "models",
     "GPRegressor": "models",
+    "Journal": "journal",
     "RegressionPosterior": "posterior",
 }
 

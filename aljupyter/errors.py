@@ -214,6 +214,25 @@ class OracleError(AlJupyterError, RuntimeError):
     """The oracle cannot answer, or gave an answer that cannot be used."""
 
 
+# --- journal ---------------------------------------------------------------------------------------------------------
+
+
+class JournalError(AlJupyterError, OSError):
+    """A journal cannot be read or written, or was given what it cannot hold. Nothing was acknowledged."""
+
+
+class JournalDamaged(JournalError):
+    """The file is no journal, or not as it was written."""
+
+
+class JournalMismatch(JournalError, ValueError):
+    """The journal belongs to other data."""
+
+
+class JournalConflict(AlJupyterError, ValueError):
+    """An event contradicts what the journal holds."""
+
+
 # --- widgets --------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ PACKAGE = Path(aljupyter.__file__).parent
 FLOORS = [
     ["errors"],
     ["control", "randomness", "posterior"],
-    ["data"],
+    ["data", "journal"],
     ["datasets"],
     ["models", "informativeness"],
     ["oracles", "strategies"],
