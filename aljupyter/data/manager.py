@@ -131,9 +131,10 @@ class DataManager:
         self.raw = source.raw
         self.seed = seed
         self._memory_budget = memory_budget
+        source.y = None  # they are read; the given ones may be as large as the dataset
         self._source = source
 
-        self._train = self._view(views.train, self._truth[views.train])
+        self._train: Subset | None = None  # made when it is asked for: its labels change with every label given
         self.validation = self._view(views.validation, self._truth[views.validation])
         self.test = self._view(views.test, self._truth[views.test])
         self._unlabelled: Subset | None = None
@@ -148,17 +149,22 @@ class DataManager:
     @property
     def train(self) -> Subset:
         """Labelled and unlabelled points, by ascending index. `.y` holds the present labels, as :meth:`subset` says."""
-        if self._train_is_old:
+        train = self._train
+        if train is None or self._train_is_old:
             self._train_is_old = False  # first: labels that change meanwhile make it old again
-            y = self._present_labels()[self._view_of == TRAIN]
-            self._train = self._train.relabelled(y)
-        return self._train
+            is_train = self._view_of == TRAIN
+            y = self._present_labels()[is_train]
+            train = self._view(np.flatnonzero(is_train), y) if train is None else train.relabelled(y)
+            self._train = train
+        return train
 
     @property
     def unlabelled(self) -> Subset:
         """The pool: points of train without a label, by ascending index. `.y` holds the dataset's own labels."""
         if self._unlabelled is None:
-            self._unlabelled = self.pool(np.flatnonzero((self._view_of == TRAIN) & ~self._is_labelled))
+            # not through `pool`: to check a million indices that are right takes memory
+            indices = np.flatnonzero((self._view_of == TRAIN) & ~self._is_labelled)
+            self._unlabelled = self._view(indices, self._truth[torch.from_numpy(indices)])
         return self._unlabelled
 
     def pool(self, indices: Any) -> Subset:
@@ -354,8 +360,8 @@ class DataManager:
         lines = {
             "features": f"{self.n_features}: " + ("\n" + 12 * " ").join(self._features.notes),
             "task": self._target.describe(self._truth),
-            "views": f"train {len(self._train)}, validation {len(self.validation)}, test {len(self.test)}",
-            "labelled": f"{len(self.labelled)} of train; {len(self._train) - len(self.labelled)} in the pool",
+            "views": f"train {len(self.train)}, validation {len(self.validation)}, test {len(self.test)}",
+            "labelled": f"{len(self.labelled)} of train; {len(self.train) - len(self.labelled)} in the pool",
             "missing": f"the dataset has no label for {n_missing} rows" if n_missing else "",
             "ids": f"{self.ids[0]!s}, ..." if self.ids is not None else "",
             "seed": str(self.seed),

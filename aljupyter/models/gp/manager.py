@@ -203,8 +203,8 @@ class GPManager(ModelManager):
     def _regression_posterior(
         self, mean_N: NDArray[np.float64], variance_N: NDArray[np.float64], joint: LatentJoint | None = None
     ) -> RegressionPosterior:
-        noise_N = np.full(len(mean_N), self.estimator_.noise_)
-        mean, variance, noise = (torch.from_numpy(values) for values in (mean_N, variance_N, noise_N))
+        noise = torch.tensor(self.estimator_.noise_, dtype=torch.float64).expand(len(mean_N))  # one number, N times
+        mean, variance = torch.from_numpy(mean_N), torch.from_numpy(variance_N)
         return RegressionPosterior(mean, variance, noise, joint=joint, provenance="exact GP")
 
     def state(self) -> State | None:
