@@ -15,6 +15,7 @@ from pathlib import Path
 
 import sklearn
 import torch
+from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
 import aljupyter
 from tests.benchmarks.defaults import defaults
@@ -44,7 +45,7 @@ def main() -> None:
     setting = Setting(seed=options.seed, quick=options.quick, draws=options.draws)
     print(
         f"aljupyter {aljupyter.__version__} against scikit-learn {sklearn.__version__}, torch {torch.__version__}, "
-        f"Python {platform.python_version()}; seed {options.seed}; load {os.getloadavg()[0]:.1f}\n",
+        f"Python {platform.python_version()}; seed {options.seed}; load {os.getloadavg()[0]:.1f}\n{_blas()}\n",
         flush=True,
     )
     start = time.perf_counter()
@@ -59,6 +60,14 @@ def main() -> None:
         demands += section.demands
     n_met = sum(demand.is_met for demand in demands)
     print(f"{n_met} of {len(demands)} demands met; {time.perf_counter() - start:.0f} s")
+
+
+def _blas() -> str:
+    """For which processor the linear algebra is built: half of what is measured depends on it."""
+    kinds = {f"{info['internal_api']} for {info.get('architecture', 'this processor')}" for info in threadpool_info()
+             if info["user_api"] == "blas"}  # fmt: skip
+    forced = os.environ.get("OPENBLAS_CORETYPE")
+    return f"BLAS: {', '.join(sorted(kinds))}{f' (OPENBLAS_CORETYPE={forced} forces it)' if forced else ''}"
 
 
 def _options() -> argparse.Namespace:
