@@ -189,6 +189,8 @@ def solve_rows(chol_N_N: Array, K_M_N: Array) -> Array:
     if isinstance(chol_N_N, Tensor):
         return torch.linalg.solve_triangular(chol_N_N.mT, K_M_N, upper=True, left=False)
     trsm = dtrsm if chol_N_N.dtype == np.float64 else strsm
+    if K_M_N.flags.f_contiguous:  # in the order that it is in: turned round, it would be copied
+        return trsm(1.0, chol_N_N.T, K_M_N, side=1, lower=0, overwrite_b=1)
     return trsm(1.0, chol_N_N.T, K_M_N.T, lower=0, trans_a=1, overwrite_b=1).T
 
 
@@ -202,7 +204,13 @@ def squared_products(A_N_N: Array) -> Callable[[Array], Array]:
     if isinstance(A_N_N, Tensor):
         return lambda K_M_N: squared_rows(K_M_N @ A_N_N.mT)
     trmm = dtrmm if A_N_N.dtype == np.float64 else strmm
-    return lambda K_M_N: squared_rows(trmm(1.0, A_N_N.T, K_M_N.T, lower=0, trans_a=1, overwrite_b=1).T)
+
+    def squares(K_M_N: Array) -> Array:
+        if K_M_N.flags.f_contiguous:  # in the order that it is in: turned round, it would be copied
+            return squared_rows(trmm(1.0, A_N_N.T, K_M_N, side=1, lower=0, overwrite_b=1))
+        return squared_rows(trmm(1.0, A_N_N.T, K_M_N.T, lower=0, trans_a=1, overwrite_b=1).T)
+
+    return squares
 
 
 def squared_solver(chol_N_N: Array) -> Callable[[Array], Array]:

@@ -153,7 +153,11 @@ class GaussianProcess(gpytorch.models.GP):
         return self.latent_given(lambda piece: covariances(x_M_D[piece]), prior_M, dtype)
 
     def latent_given(
-        self, covariances: Callable[[slice], Array], prior_M: Array, dtype: str = "float64"
+        self,
+        covariances: Callable[[slice], Array],
+        prior_M: Array,
+        dtype: str = "float64",
+        n_points: int | None = None,
     ) -> tuple[Array, Array]:
         """:meth:`latent` where the kernel's part is known.
 
@@ -163,8 +167,10 @@ class GaussianProcess(gpytorch.models.GP):
             Gives those of a slice of the points with the labelled ones, shape (C, N). They are overwritten.
         prior_M : array of shape (M,)
             Prior variances.
+        n_points : int, optional
+            How many points the model will be asked of in all; M where not given.
         """
-        reduction = self.algebra.reduction(self.posterior, len(prior_M), dtype)
+        reduction = self.algebra.reduction(self.posterior, n_points or len(prior_M), dtype)
         mean_M, variance_M = 0 * prior_M, 1.0 * prior_M
         with one_thread(len(self.y_N)):
             for start in range(0, len(prior_M), CHUNK):

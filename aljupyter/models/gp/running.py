@@ -144,8 +144,11 @@ class RunningCovariances(Running):
     def latent(self, models: Sequence[ClassificationGP], indices: np.ndarray) -> list[tuple[Array, Array]]:
         self._follow(models)
         K_N_P, positions_M = self._rows_R_P[: self._n], positions_in(self._rows_R_P, indices)
-        prior_M = self._variance_P[positions_M]
-        return [model.latent_given(lambda piece: K_N_P[:, positions_M[piece]].mT, prior_M) for model in models]
+        prior_M, n_points = self._variance_P[positions_M], len(self._variance_P)
+        return [
+            model.latent_given(lambda piece: K_N_P[:, positions_M[piece]].mT, prior_M, n_points=n_points)
+            for model in models
+        ]
 
     def _follow(self, models: Sequence[ClassificationGP]) -> None:
         """Add a row for each labelled point that the models have more than the last ones."""
