@@ -238,14 +238,3 @@ def test_the_estimated_condition_number_is_near_the_true_one(kind, n, seed, digi
 def test_the_condition_number_of_a_singular_matrix_is_large_and_finite(kind):
     L = kind(np.diag([1.0, 1e-200]))
     assert 1e100 < arrays.estimated_condition(L, 1.0) <= 1e300
-
-
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_rows_may_lie_in_either_order(order):
-    rng = np.random.default_rng(0)
-    L = np.tril(rng.normal(size=(7, 7))) + 7 * np.eye(7)
-    rows = np.asarray(rng.normal(size=(5, 7)), order=order)
-    expected = np.linalg.solve(L, rows.T).T
-    np.testing.assert_allclose(arrays.solve_rows(L, rows.copy(order)), expected, rtol=1e-12)
-    for by in (arrays.squared_solver(L), arrays.squared_products(np.linalg.inv(L))):
-        np.testing.assert_allclose(by(rows.copy(order)), (expected**2).sum(1), rtol=1e-12)
