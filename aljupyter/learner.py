@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -14,27 +13,26 @@ from aljupyter.control import Control
 from aljupyter.data.manager import DataManager
 from aljupyter.errors import (
     DataError,
-    EmptyPool,
-    ModelError,
     NothingToUndo,
     OracleError,
 )
+from aljupyter.keeping import Keeper
 from aljupyter.models import as_manager, default_manager
 from aljupyter.models.base import ModelManager
-from aljupyter.oracles import DatasetOracle, Oracle, ask
+from aljupyter.oracles import DatasetOracle, Oracle
 from aljupyter.performance import Measurer
-from aljupyter.records import Event, Fitted, History, Query, RoundRecord, Scores, frozen_array, in_number, in_words
+from aljupyter.records import Event, Fitted, History, Query, RoundRecord, Scores, in_number, in_words
+from aljupyter.rounds import Rounds
 from aljupyter.runs import Played, play
 from aljupyter.sizes import BatchSizes, check_size
-from aljupyter.standing import Standing
 from aljupyter.stopping import as_rules
-from aljupyter.strategies import Measure, Pool, Strategy, as_strategy, asking, default
+from aljupyter.strategies import Measure, Strategy, as_strategy, asking, default
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class ActiveLearner(Standing):
+class ActiveLearner(Rounds):
     """A dataset, a model and a strategy that choose together what to label next.
 
     One round is ``fit()``, ``score()``, ``query(n)``, ``label(query)``; :meth:`step` is the four in a row and
@@ -56,11 +54,17 @@ class ActiveLearner(Standing):
         Which of the task's metrics to compute; all where not given.
     top : float
         ``hit_ratio`` is the share of the best `top` of the training view (by value) found so far.
+    journal : Journal or path, optional
+        Where every label is written before it is acknowledged. One that holds events of these data already is gone on
+        from: its labels and rounds are there, and a query that waits for its answer is asked again as it was. Models of
+        earlier rounds are not in it, and the next fit starts afresh.
 
     Raises
     ------
     DataError, UnsupportedModel, WrongTask, OracleError, ModelError
         For data, a model, a strategy, an oracle or metrics that cannot be used (together).
+    JournalError, JournalMismatch
+        For a journal that cannot be used, or of other data.
 
     Examples
     --------
@@ -80,6 +84,7 @@ class ActiveLearner(Standing):
         seed: int = 0,
         metrics: Sequence[str] | None = None,
         top: float = 0.1,
+        journal: Any = None,
     ):
         if not isinstance(data, DataManager):
             raise DataError(f"Data come in a DataManager, got {type(data).__name__}: `al.DataManager(X, y)` makes one.")
@@ -90,6 +95,10 @@ class ActiveLearner(Standing):
         self.oracle: Oracle = DatasetOracle(data) if oracle is None else oracle
         self.seed = seed
         self._strategy = default(data.task) if strategy is None else as_strategy(strategy, data.task)
+        if journal is not None:
+            self._keeper = Keeper(journal, data)
+            records, self._events = self._keeper.resume(self._kind)
+            self._history = History(records, self.metric_names)
 
     @property
     def model(self) -> ModelManager:
@@ -113,16 +122,6 @@ class ActiveLearner(Standing):
         with self.turn:
             self._strategy = as_strategy(strategy, self.data.task)
             self._observers.tell("strategy")
-
-    @property
-    def asks_model(self) -> bool:
-        """Whether the strategy will ask the model for the next query, and so needs it fitted."""
-        return self._strategy.asks_model(self._pool(None))
-
-    @property
-    def pool(self) -> Pool:
-        """The pool as the strategy sees it now; without a model where none is fitted on these labels."""
-        return self._pool(self.model if self.is_current else None)
 
     # --- one round, in four words -----------------------------------------------------------------------------------
 
@@ -160,13 +159,30 @@ class ActiveLearner(Standing):
     def query(self, n: int = 1, control: Control | None = None) -> Query:
         """The n points to ask next. The same in every call until a label is given.
 
+        With a journal the query is written down, and one that waits for its answer there is given back as it was.
+
         Raises
         ------
         QuerySizeError, QuotaError
             If n is not a whole number from 1 to the size of the pool, or no n points keep the strategy's quota.
         """
         with self.turn:
+            query = self.peek(n, control)
+            if self._keeper is not None:
+                self._keeper.issue(query)
+            return query
+
+    def peek(self, n: int = 1, control: Control | None = None) -> Query:
+        """What :meth:`query` would give, to look at: nothing is written down.
+
+        Raises
+        ------
+        QuerySizeError, QuotaError
+        """
+        with self.turn:
             check_size(n, len(self.data.unlabelled))
+            if (pending := self._pending(n)) is not None:
+                return pending
             asking.check(self._strategy, self._pool(None), n)
             pool, scores = self._score(control, n)
             return asking.choose(self._strategy, pool, n, scores)
@@ -225,7 +241,7 @@ class ActiveLearner(Standing):
             lap("fit", 0.7, f"round {self.round}: scoring {in_number(len(self.data.unlabelled), 'point')}")
             pool, scores = self._score(control, n)
             lap("score", 0.9, f"round {self.round}: choosing {n}")
-            query = asking.choose(self._strategy, pool, n, scores)
+            query = self._pending(n) or asking.choose(self._strategy, pool, n, scores)
             lap("select", 0.95, f"round {self.round}: labelling")
             record = self._label(query, None, timings)
             control.progress(1.0, f"round {record.round} done")
@@ -291,6 +307,8 @@ class ActiveLearner(Standing):
                 self._events += (Event("undo", last.round, tuple(last.indices.tolist()), (), "learner"),)
                 if not self._load(last):
                     self.model.reset()
+                if self._keeper is not None:  # last: what is on disk is acknowledged
+                    self._keeper.undo(last)
             self._observers.tell("undo")
             return last
 
@@ -313,87 +331,3 @@ class ActiveLearner(Standing):
             f"ActiveLearner: {self.data.task}, {self.n_labels} labelled, {len(self.data.unlabelled)} in the pool, "
             f"{in_number(self.round, 'round')} played{at}\n  model {self.model!r}\n  strategy {self._strategy!r}"
         )
-
-    # --- how --------------------------------------------------------------------------------------------------------
-
-    def _load(self, record: RoundRecord) -> bool:
-        """Bring back the model of a round, where it is stored, is the present one, and of the labels there are now."""
-        labelled = self.data.labelled
-        is_same = record.model is self._kind  # not where another was put in its place since
-        if record.model_state is None or not (is_same and np.array_equal(labelled.indices, record.labelled_before)):
-            return False
-        try:
-            self.model.load(record.model_state, labelled)
-        except ModelError:
-            return False
-        self._fitted = Fitted(record.round, record.n_labels, record.metrics, record.measured_on)
-        self._fitted_on = self._labels_key()
-        return True
-
-    def _score(self, control: Control | None, n: int = 1) -> tuple[Pool, Scores]:
-        if self.pool_is_empty:
-            raise EmptyPool("Every point of the pool is labelled: there is nothing left to ask.")
-        if self.asks_model:
-            self.fit(control)
-        pool = self.pool
-        return pool, asking.score(self._strategy, pool, n)
-
-    def _pool(self, model: ModelManager | None) -> Pool:
-        return Pool(self.data.unlabelled, self.data.labelled, model, self.seed, self.round, raw=self.data.raw)
-
-    def _label(self, query: Query | Sequence[int] | np.ndarray, labels: Any, timings: dict[str, float]) -> RoundRecord:
-        clock = time.perf_counter()
-        asked = query if isinstance(query, Query) else None
-        indices = self.data.check_unlabelled(query.indices if isinstance(query, Query) else query)
-        check_size(len(indices))
-        by = "person"
-        if labels is None:
-            by = getattr(self.oracle, "name", type(self.oracle).__name__)
-            labels = ask(self.oracle, indices.copy())
-        elif not hasattr(labels, "__len__") or isinstance(labels, str):
-            labels = [labels]
-        current = self.is_current
-        with self._transaction():
-            before = self.data.labelled
-            predicted = self.model.posterior(self.data.subset(indices)) if current else None
-            self.data.label(indices, labels)
-            after = self.data.labelled
-            told = after.y[len(before) :]
-            given = frozen_array(self.data.decode(told))
-            timings["label"] = time.perf_counter() - clock
-            fitted = self._fitted if current else None
-            record = RoundRecord(
-                round=self.round,
-                indices=frozen_array(indices),
-                labels=given,
-                scores=None if asked is None else asked.scores,
-                pool=asked.pool if asked is not None and asked.round == self.round else None,
-                labelled_before=before.indices,
-                labelled_y=before.y.clone(),
-                metrics=MappingProxyType({}) if fitted is None else fitted.metrics,
-                measured_on="" if fitted is None else fitted.measured_on,
-                predicted=predicted,
-                before_label=MappingProxyType({} if predicted is None else self._measure.before_label(predicted, told)),
-                strategy="given" if asked is None else asked.strategy,
-                labelled_by=by,
-                seed=self.seed,
-                timings=MappingProxyType(dict(timings)),
-                model_state=self.model.state() if current else None,
-                model=self._kind,
-            )
-            self._history = History((*self._history, record), self.metric_names)
-            self._events += (Event("label", record.round, tuple(record.indices.tolist()), tuple(given.tolist()), by),)
-        self._observers.tell("label")
-        return record
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All of what is inside, or nothing of it; KeyboardInterrupt included."""
-        data = self.data.snapshot()
-        before = self._history, self._events, self._fitted, self._fitted_on
-        try:
-            yield
-        except BaseException:
-            self.data.restore(data)
-            self._history, self._events, self._fitted, self._fitted_on = before
-            raise

@@ -178,7 +178,7 @@ class Follower:
         if not left or (learner.asks_model and not learner.is_current):
             return NO_POINTS
         try:
-            return learner.query(min(self.batch, left)).indices
+            return learner.peek(min(self.batch, left)).indices
         except Exception as error:
             self.problem = error
             return NO_POINTS
