@@ -32,6 +32,8 @@ class EmbeddingPlane(Plane):
     xy_N_2 : array of shape (N, 2)
         One place for each row of the dataset.
     name : str
+    more : str
+        What else is to be said of it, on the other axis.
 
     Raises
     ------
@@ -39,7 +41,7 @@ class EmbeddingPlane(Plane):
         For another shape, or a training point without a finite place.
     """
 
-    def __init__(self, data: Any, xy_N_2: np.ndarray, name: str):
+    def __init__(self, data: Any, xy_N_2: np.ndarray, name: str, more: str = ""):
         xy_N_2 = np.asarray(xy_N_2, dtype=float)
         if xy_N_2.shape != (len(data), 2):
             raise WrongShape(
@@ -51,7 +53,7 @@ class EmbeddingPlane(Plane):
         if len(bad):
             raise WrongShape(f"Point {bad[0]} of the training view has no finite place in the embedding.")
         self._data, self._xy, self._train, self.title = data, xy_N_2, train, name
-        self.x_label, self.y_label = f"{name} 1 (heat of the nearest point)", f"{name} 2"
+        self.x_label, self.y_label = f"{name} 1 (heat of the nearest point)", f"{name} 2{more}"
         self.x_limits, self.y_limits = padded(xy_N_2[train, 0]), padded(xy_N_2[train, 1])
         self._span = np.array([np.ptp(self.x_limits), np.ptp(self.y_limits)])
         self._tree = KDTree(xy_N_2[train] / self._span)
@@ -112,7 +114,7 @@ def computed(data: Any, how: str | Any, seed: int = 0) -> EmbeddingPlane:
     Raises
     ------
     ViewError
-        For UMAP where umap-learn is not installed.
+        For UMAP where umap-learn is not installed, and where the embedding itself fails.
     WrongShape
         If what the object gives is not two finite numbers a point.
     """
@@ -121,7 +123,10 @@ def computed(data: Any, how: str | Any, seed: int = 0) -> EmbeddingPlane:
     x_M_D = _rows(data, chosen)
     maker = _MAKERS[how](len(chosen), seed) if isinstance(how, str) else how
     name = how if isinstance(how, str) else type(how).__name__
-    xy_M_2 = np.asarray(maker.fit_transform(x_M_D), dtype=float)
+    try:
+        xy_M_2 = np.asarray(maker.fit_transform(x_M_D), dtype=float)
+    except Exception as error:  # of the user's own object, or of a method that these points are too few for
+        raise ViewError(f"{name} of {len(chosen)} points raised {type(error).__name__}: {error}") from error
     if xy_M_2.shape != (len(chosen), 2):
         raise WrongShape(f"{name} gave shape {xy_M_2.shape} for {len(chosen)} points; a plane needs two numbers each.")
     xy_N_2 = np.full((len(data), 2), np.nan)
@@ -134,9 +139,8 @@ def computed(data: Any, how: str | Any, seed: int = 0) -> EmbeddingPlane:
             place = beside.predict
         for part in np.array_split(others, -(-len(others) // 4096)):
             xy_N_2[part] = place(_rows(data, part))
-    if len(train) > len(chosen):
-        name = f"{name} of {len(chosen)} points, the others beside them"
-    return EmbeddingPlane(data, xy_N_2, name)
+    more = f" ({len(chosen)} computed, others beside)" if len(train) > len(chosen) else ""
+    return EmbeddingPlane(data, xy_N_2, name, more)
 
 
 def _rows(data: Any, indices: np.ndarray) -> np.ndarray:

@@ -174,7 +174,7 @@ class HeatmapView:
             )
             if self._is_line:
                 heat = f"{heat[:-1]}, highest at {theme.number(self._highest(values))}."
-        return f"{heat}\n{self.points.summary(self._n_pool)}"
+        return f"{heat}\n{self.points.summary(self._n_pool, self._is_line)}"
 
     def _highest(self, values_H_W: np.ndarray) -> float:
         """Where on the line the heat is highest."""

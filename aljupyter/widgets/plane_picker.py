@@ -63,20 +63,24 @@ class PlanePicker:
                 chosen.index = position
         self._all: list[w.Widget] = list(self.menus)
         self.widgets = self._all if len(options) > 2 or inputs.n > 2 else []
-        self.current = start
+        self.current, self._shown = start, self.plane.value
         self._show_features()
 
     def _start(self, choice: Any) -> tuple[Plane, str]:
         """The plane that a person chose, and its name in the menu."""
         inputs = self._inputs
-        if inputs.n > 1 and (hasattr(choice, "fit_transform") or (choice is not None and np.ndim(choice) == 2)):
+        if hasattr(choice, "fit_transform") or (choice is not None and np.ndim(choice) == 2):
             return self._given(choice)
-        if inputs.n > 1 and isinstance(choice, str) and choice.lower() != "pca":
-            known = embeddings.named(choice)
+        is_word = isinstance(choice, str)
+        if not (choice is None or is_word or isinstance(choice, tuple | list)) or (is_word and choice.lower() != "pca"):
+            known = embeddings.named(choice) if is_word else None
+            if known is not None and inputs.n == 1:
+                raise WrongShape(f"One input is drawn as a line; {known} takes two or more.")
             if known is None:
+                second = inputs.names[min(1, inputs.n - 1)]
                 offered = ", ".join(f'"{name}"' for name in ("pca", *embeddings.offered()))
                 raise WrongShape(
-                    f"A plane is one of {offered}, two features such as ({inputs.names[0]!r}, {inputs.names[1]!r}), "
+                    f"A plane is one of {offered}, two features such as ({inputs.names[0]!r}, {second!r}), "
                     f"places of shape ({len(self._data)}, 2), or an object with fit_transform; got {choice!r}."
                 )
             return self._embedding(known), known
@@ -119,30 +123,42 @@ class PlanePicker:
         return ""
 
     def make(self) -> Plane:
-        """The plane that is chosen; an embedding is computed once."""
+        """The plane that is chosen; an embedding is computed once. Where that fails the menu goes back."""
+        try:
+            plane = self._make()
+        except Exception:
+            self._set(self.plane, self._shown)
+            self._show_features()
+            raise
+        self.current, self._shown = plane, self.plane.value
+        return plane
+
+    def _make(self) -> Plane:
         chosen = self.plane.value
         if chosen == PCA:
-            plane: Plane = PrincipalPlane(self._inputs)
-        elif chosen == FEATURES:
+            return PrincipalPlane(self._inputs)
+        if chosen == FEATURES:
             index = None if self.others.value == MEDIAN else int(self.others.value.removeprefix("point "))
             held = None if index is None else self._data.subset([index]).x
-            plane = FeaturePlane(self._inputs, self.first.index, self.second.index, held, self.others.value)
-        else:
-            plane = self._embedding(chosen)
-        self.current = plane
-        return plane
+            return FeaturePlane(self._inputs, self.first.index, self.second.index, held, self.others.value)
+        return self._embedding(chosen)
 
     def offer_point(self, index: int | None) -> None:
         """The point asked about may hold the other features; so may the one that does."""
         held = self.others.value
         options = list(dict.fromkeys([MEDIAN, held, *([] if index is None else [f"point {index}"])]))
         if options != list(self.others.options):
-            self._setting = threading.get_ident()
-            try:
-                self.others.options = options
-                self.others.value = held
-            finally:
-                self._setting = None
+            self._set(self.others, held, options)
+
+    def _set(self, menu: Any, value: str, options: list[str] | None = None) -> None:
+        """Fill a menu in, as no person did."""
+        self._setting = threading.get_ident()
+        try:
+            if options is not None:
+                menu.options = options
+            menu.value = value
+        finally:
+            self._setting = None
 
     @property
     def is_setting(self) -> bool:

@@ -112,8 +112,8 @@ class PoolMarks:
         entries.append(f"{_symbol('circle', theme.POOL_COLOUR).replace('5.5', '3')} pool ({count})")
         return "".join(f'<span style="white-space:nowrap;margin-right:10px">{entry}</span>' for entry in entries)
 
-    def summary(self, n_pool: int) -> str:
-        """How many points of which kind are drawn, and where the next ones lie."""
+    def summary(self, n_pool: int, is_line: bool = False) -> str:
+        """How many points of which kind are drawn, and where the next ones lie: on a line, at which input."""
         if self.classes is None:
             labelled = f"{len(self.labelled[0].x)} labelled"
         else:
@@ -121,7 +121,9 @@ class PoolMarks:
             labelled = f"{sum(len(mark.x) for mark in self.labelled)} labelled ({counts})"
         drawn = len(self.pool.x) - self._covered
         pool = f"{drawn} of {n_pool} pool points drawn" if drawn != n_pool else f"{drawn} in the pool"
-        return f"Points: {labelled}, {pool}; last asked {_places(self.asked)}; next {_places(self.candidates)}."
+        return (
+            f"Points: {labelled}, {pool}; last asked {_places(self.asked)}; next {_places(self.candidates, is_line)}."
+        )
 
 
 def _empty() -> np.ndarray:
@@ -136,8 +138,11 @@ def _place(mark: bq.Scatter, points: Points) -> None:
             mark.x, mark.y = x, y
 
 
-def _places(mark: bq.Scatter) -> str:
-    shown = [f"({theme.number(x)}, {theme.number(y)})" for x, y in zip(mark.x[:3], mark.y[:3], strict=True)]
+def _places(mark: bq.Scatter, is_line: bool = False) -> str:
+    shown = [
+        theme.number(x) if is_line else f"({theme.number(x)}, {theme.number(y)})"
+        for x, y in zip(mark.x[:3], mark.y[:3], strict=True)
+    ]
     if not shown:
         return "none"
     more = f" and {len(mark.x) - 3} more" if len(mark.x) > 3 else ""

@@ -82,6 +82,8 @@ def _draw_plane(figure: Figure, axes: Axes, frame: PlaneFrame, classes: Sequence
     scatter(frame.asked.xy, 130, "none", edgecolors=theme.ASKED_COLOUR, linewidths=2, label="just asked")
     scatter(frame.candidates.xy, 70, "white", marker="P", label="next")
     axes.set(xlim=frame.x_limits, ylim=frame.y_limits)
+    if frame.curves is not None and frame.heat is not None:  # what lies below has an axis of its own
+        axes.set_yticks(theme.nice_ticks(frame.heat.y_extent[1], frame.y_limits[1]))
     axes.set_xlabel(theme.short(frame.x_label), parse_math=False)
     axes.set_ylabel(theme.short(frame.y_label), parse_math=False)
     axes.set_title(frame.message, fontsize=9, parse_math=False)

@@ -109,7 +109,8 @@ def test_of_many_points_some_are_embedded_and_the_others_put_beside_them(monkeyp
     monkeypatch.setattr(embeddings, "MAX_POINTS", 20)
     data = make_learner(n=80, n_features=3).data
     plane = computed(data, "Isomap")
-    assert "of 20 points, the others beside them" in plane.x_label
+    assert plane.x_label == "Isomap 1 (heat of the nearest point)"
+    assert plane.y_label == "Isomap 2 (20 computed, others beside)"
     train = data.train.indices
     chosen = train[np.unique(np.linspace(0, len(train) - 1, 20).astype(int))]
     expected = Isomap(n_neighbors=10).fit_transform(data.subset(chosen).x)
@@ -159,6 +160,9 @@ def test_without_umap_it_says_what_to_install(monkeypatch, explore):
         (np.zeros((5, 2)), WrongShape, r"shape \(60, 2\); got \(5, 2\)"),
         (np.full((60, 2), np.nan), WrongShape, "no finite place"),
         ([["a", "b"]] * 60, WrongShape, "are numbers"),
+        (7, WrongShape, "got 7"),
+        (print, WrongShape, 'one of "pca", "t-SNE"'),
+        (PCA(99), ViewError, "PCA of 45 points raised ValueError"),
         (PCA(3), WrongShape, r"gave shape \(45, 3\)"),
         (("x0", "x9"), UnknownColumn, "x9"),
         (("x0", "x1", "x2"), WrongShape, "two features"),
@@ -167,6 +171,37 @@ def test_without_umap_it_says_what_to_install(monkeypatch, explore):
 def test_what_is_no_plane_is_refused(explore, plane, error, words):
     with pytest.raises(error, match=words):
         explore(make_learner(n_features=3), plane=plane)
+
+
+def test_after_an_embedding_that_fails_the_menu_says_what_is_shown(explore, monkeypatch):
+    def fails(n, seed):
+        raise ViewError("not today")
+
+    monkeypatch.setitem(embeddings._MAKERS, "t-SNE", fails)
+    explorer = explore(make_learner(n_features=3))
+    choose(explorer, "plane", "t-SNE")
+    assert isinstance(explorer.last_error, ViewError)
+    assert explorer._picker.plane.value == "principal components"
+    assert "PC 1" in explorer.summary()
+
+
+def test_one_input_is_a_line_or_places_of_ones_own(explore):
+    learner = make_learner(n_features=1)
+    assert explore(learner)._screen.plane.is_line
+    for plane, words in (("tsna", "one of"), ("t-sne", "drawn as a line"), (np.zeros((3, 2)), r"shape \(60, 2\)")):
+        with pytest.raises(WrongShape, match=words):
+            explore(learner, plane=plane)
+    explorer = explore(learner, plane=np.random.default_rng(0).normal(size=(60, 2)))
+    assert not explorer._screen.plane.is_line
+    click(explorer, "step")
+    assert explorer.last_error is None
+
+
+def test_where_the_next_point_lies_on_a_line_is_its_input(explore):
+    explorer = explore(make_learner(n_features=1))
+    index = explorer.learner.query(1).indices[0]
+    place = theme.number(float(explorer.learner.data.raw[index, 0]))
+    assert f"next 1 at {place}." in explorer.summary()
 
 
 def test_an_explorer_with_an_embedding_leaves_nothing_behind():
