@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import uuid
 from types import MappingProxyType
 from typing import Any
 
@@ -38,6 +39,7 @@ class Keeper:
         self._names: list[Any] = range(len(data)) if data.ids is None else data.ids.tolist()  # type: ignore[assignment]
         self._places = {name: k for k, name in enumerate(self._names)}
         self._event_of: dict[int, int] = {}  # round -> the event that ended it
+        self._attempt = ""  # mark of the last label event written from here: others write to the file too
         self.journal.bind(fingerprint(data))
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -51,7 +53,9 @@ class Keeper:
 
     def label(self, record: RoundRecord) -> None:
         """A round has ended. When this returns, it is on disk."""
+        self._attempt = uuid.uuid4().hex
         note = {
+            "mark": self._attempt,
             "strategy": record.strategy,
             "scores": None if record.scores is None else _numbers(record.scores),
             "metrics": {name: _number(value) for name, value in record.metrics.items()},
@@ -72,12 +76,14 @@ class Keeper:
     def roll_back(self, rounds: int) -> None:
         """A round was interrupted: take it back where it was on disk already. Only so many rounds have been played.
 
-        It is done as well as it can be: who cannot write now will find the label when the journal is opened again.
+        What others wrote meanwhile stays. It is done as well as it can be: who cannot write now will find the label
+        when the journal is opened again.
         """
         with contextlib.suppress(JournalError, JournalConflict):
             undone = self.journal.state().undone
             for event in self.journal.events():
-                if event.kind == "label" and event.seq not in undone and (event.round or 0) >= rounds:
+                mine = event.kind == "label" and event.note.get("mark") == self._attempt
+                if mine and event.seq not in undone and event.round is not None and event.round >= rounds:
                     self.journal.undo(event.seq)
 
     # --- going on ---------------------------------------------------------------------------------------------------
@@ -111,18 +117,20 @@ class Keeper:
             if event.kind == "label":
                 told.append(self._event(event))
                 if event.seq not in undone:
-                    records.append(self._record(event, kind))
+                    records.append(self._record(event, len(records), kind))
             elif event.kind == "undo":
                 told.append(self._event(event))
         return records, tuple(told)
 
-    def _record(self, event: JournalEvent, kind: ModelManager) -> RoundRecord:
+    def _record(self, event: JournalEvent, round: int, kind: ModelManager) -> RoundRecord:
+        """A round that is gone on from. Its number is its place: labels that were taken in from a file have none."""
         indices, note, before = self._indices(event), event.note, self._data.labelled
-        self._data.label(indices, list(event.labels))
-        self._event_of[event.round or 0] = event.seq
+        corrected = self.journal.state().labels  # those that hold by now
+        self._data.label(indices, [corrected[item] for item in event.items])
+        self._event_of[round] = event.seq
         scores = note.get("scores")
         return RoundRecord(
-            round=event.round or 0,
+            round=round,
             indices=frozen_array(indices),
             labels=frozen_array(self._data.decode(self._data.labelled.y[len(before) :])),
             scores=None if scores is None else frozen_array(np.array(scores, float)),
@@ -132,7 +140,7 @@ class Keeper:
             metrics=_read(note.get("metrics")),
             measured_on=note.get("measured_on", ""),
             before_label=_read(note.get("before_label")),
-            strategy=note.get("strategy", ""),
+            strategy=note.get("strategy", "given"),
             labelled_by=event.person,
             seed=note.get("seed", 0),
             timings=MappingProxyType({} if event.seconds is None else {"label": event.seconds}),

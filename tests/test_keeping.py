@@ -68,6 +68,7 @@ def test_another_learner_goes_on_where_the_first_was(path, names, model):
     with pytest.raises(JournalConflict):  # the other one has labelled these meanwhile
         their_three.step(2)
     assert their_three.round == 4
+    same(begun(path, names=names, model=model()), first)  # what the first acknowledged is still there
 
 
 def test_the_journal_names_points_as_the_data_do(path):
@@ -129,6 +130,24 @@ def test_undo_is_an_event_and_holds_after_it_is_opened_again(path):
     assert begun(path).round == 1
     again.step()
     assert begun(path).round == 2
+
+
+def test_corrections_and_labels_from_a_file_are_gone_on_from(path):
+    learner = begun(path)
+    record = learner.step(2)
+    items = [f"cmpd-{k}" for k in record.indices]
+    other = {"no": "yes", "yes": "no"}[record.labels[0]]
+    more = [f"cmpd-{k}" for k in learner.data.unlabelled.indices[:2]]
+    path.with_name("more.csv").write_text("item,label\n" + "".join(f"{item},yes\n" for item in more))
+    with al.Journal(path) as journal:
+        journal.record("relabel", items[:1], [other])
+        journal.import_file(path.with_name("more.csv"), dry_run=False, person="Ada")
+    again = begun(path)
+    assert again.history[0].labels.tolist() == [other, record.labels[1]]
+    assert [r.round for r in again.history] == [0, 1]
+    assert (again.history[1].labelled_by, again.history[1].labels.tolist()) == ("Ada", ["yes", "yes"])
+    again.step()
+    assert begun(path).round == 3
 
 
 def test_it_is_refused_with_other_data_or_another_start(path):

@@ -102,8 +102,8 @@ class HeatmapView:
         caption = f"<b>{escape(self._title)}</b>" if frame.heat is not None else ""
         if frame.message:
             caption += f' <span style="color:{theme.FAINT_TEXT}">{escape(frame.message)}</span>'
-        _set(self._caption, value=caption)
-        _set(self._legend, value=f'<div style="line-height:1.7">{self.points.legend(frame)}</div>')
+        set_traits(self._caption, value=caption)
+        set_traits(self._legend, value=f'<div style="line-height:1.7">{self.points.legend(frame)}</div>')
 
     def _render_heat(self, heat: Heat) -> None:
         low, high = heat.limits
@@ -120,7 +120,7 @@ class HeatmapView:
             self.image.visible = True
         # ticks first: the colour axis is drawn anew when its scale changes, and only then
         set_ticks(self._colour_axis, theme.nice_ticks(low, high))
-        _set(self.colours, colors=theme.heat_colours(16, *colours), min=heat.limits[0], max=heat.limits[1])
+        set_traits(self.colours, colors=theme.heat_colours(16, *colours), min=heat.limits[0], max=heat.limits[1])
 
     def _render_acquisition(self, frame: PlaneFrame) -> None:
         """The heat of a line as a curve, with an axis of its own beside it."""
@@ -132,8 +132,8 @@ class HeatmapView:
         self._value_axis.visible = heat is not None
         if heat is not None:
             ends = heat.scale_beside(frame.y_limits)
-            _set(self._value_scale, min=ends[0], max=ends[1])
-            _set(self._value_axis, label=theme.short(heat.title, 30))
+            set_traits(self._value_scale, min=ends[0], max=ends[1])
+            set_traits(self._value_axis, label=theme.short(heat.title, 30))
             set_ticks(self._value_axis, theme.nice_ticks(*heat.limits, n=2))
 
     def _render_curves(self, curves: Curves | None) -> None:
@@ -201,7 +201,7 @@ def _float32(values: Any) -> np.ndarray:
     return np.asarray(values).astype(np.float32)  # a fresh array: bqplot sends nothing for one changed in place
 
 
-def _set(widget: w.Widget, **values: Any) -> None:
+def set_traits(widget: w.Widget, **values: Any) -> None:
     """Set traits whose value is another, in one message."""
     with widget.hold_sync():
         for name, value in values.items():
@@ -219,6 +219,6 @@ def set_ticks(axis: bq.Axis, ticks: np.ndarray) -> None:
 def _set_axis(
     axis: bq.Axis, scale: bq.LinearScale, limits: tuple[float, float], label: str, ticks_from: float | None = None
 ) -> None:
-    _set(scale, min=limits[0], max=limits[1])
-    _set(axis, label=theme.short(label))
+    set_traits(scale, min=limits[0], max=limits[1])
+    set_traits(axis, label=theme.short(label))
     set_ticks(axis, theme.nice_ticks(limits[0] if ticks_from is None else ticks_from, limits[1]))

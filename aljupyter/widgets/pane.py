@@ -18,6 +18,7 @@ from aljupyter.widgets.diagnostic_view import DiagnosticView
 from aljupyter.widgets.diagnostics import CALIBRATION, CURVE, OUTCOME, DiagnosticFrame, diagnostic_frame
 from aljupyter.widgets.diagnostics import LABELS as SO_FAR
 from aljupyter.widgets.frames import Metrics, Moment
+from aljupyter.widgets.heatmap import set_traits
 from aljupyter.widgets.menus import menu
 
 RANDOM = "random queries"
@@ -97,7 +98,7 @@ class RightPane:
         """
         on_curve = self.view.value == CURVE
         for control in self._of_curve:
-            _set(control.layout, display=None if on_curve else "none")
+            set_traits(control.layout, display=None if on_curve else "none")
         if on_curve:
             curve = curve_frame(
                 whole, self.metric.value, len(self._data.train), self.ceiling, self._floor, at, self.over.value,
@@ -143,9 +144,3 @@ class RightPane:
         for view in views:
             view.close()
         close_tree(self.widget)
-
-
-def _set(widget: Any, **values: Any) -> None:
-    for name, value in values.items():
-        if getattr(widget, name) != value:
-            setattr(widget, name, value)

@@ -135,9 +135,6 @@ def test_without_a_test_view_points_are_left_out_one_by_one(explore):
     explorer = explore(regression(test=None))
     explorer._right.view.value = CALIBRATION
     assert "20 points of the labelled ones, each left out" in explorer._right._diagnostic._caption.value
-    explorer = explore(al.ActiveLearner(make_learner(labelled=6).data.twin(), NearestMean()))
-    learner = explorer.learner
-    assert len(learner.data.test)
 
 
 def test_where_there_is_nothing_to_judge_by_it_says_what_to_do(explore):
